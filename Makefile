@@ -1,0 +1,54 @@
+# abkit: `make report`, `make test`, `make lab`. Everything runs in .venv, which the first call makes.
+PYTHON ?= python3
+BIN := .venv/bin
+export MPLBACKEND := agg
+
+.PHONY: help report test test-slow lab lint lock clean
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+
+report: .venv/.ready ## render a report for every experiment in examples/
+	@$(BIN)/abkit report examples/*/*.yml --out reports --jobs 2
+
+test: .venv/.ready-dev lint ## everything that is checked: lint, types, floors, unit, reference, notebook, end-to-end
+	@echo "== tests"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests
+	@$(BIN)/python -m pytest -p nbval.plugin --nbval-lax -q notebooks
+
+test-slow: .venv/.ready-dev ## the full calibrations
+	@$(BIN)/python -m pytest -m slow tests
+
+lint: .venv/.ready-dev ## ruff, mypy, import-linter
+	@echo "== ruff" && $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "== mypy" && $(BIN)/mypy
+	@echo "== floors" && $(BIN)/lint-imports
+
+lab: .venv/.ready ## JupyterLab in notebooks/
+	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+lock: ## pin the newest versions that resolve (needs uv)
+	@uv pip compile -q --universal -p 3.11 pyproject.toml --no-header --no-annotate -U -o requirements.lock
+	@uv pip compile -q --universal -p 3.11 pyproject.toml --all-extras --group dev -c requirements.lock --no-header --no-annotate -o requirements-dev.lock
+
+clean: ## remove the environment and caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+# Bytecode is compiled here: an environment may forbid writing it later, and then every start would compile again.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"abkit needs Python 3.11 or newer, {sys.executable} is {v[0]}.{v[1]}: call make PYTHON=/path/to/python3.11")'
+	@echo "== environment in .venv" && rm -rf .venv
+	@$(PYTHON) -m venv .venv
+
+define install
+	@echo "== installing $(1)"
+	@if command -v uv >/dev/null 2>&1; then uv pip install -q -p $(BIN)/python --compile-bytecode -r $(1) && uv pip install -q -p $(BIN)/python --no-deps -e . ; \
+	else $(BIN)/python -m pip install -q --no-deps -r $(1) && $(BIN)/python -m pip install -q --no-deps -e . ; fi
+	@touch $@
+endef
+
+.venv/.ready: requirements.lock pyproject.toml | .venv/bin/python
+	$(call install,requirements.lock)
+
+.venv/.ready-dev: requirements-dev.lock .venv/.ready
+	$(call install,requirements-dev.lock)
+	@sh tests/install_browser.sh

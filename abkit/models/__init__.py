@@ -1,0 +1,22 @@
+"""What an experiment is: frozen definitions, validated once, JSON and YAML in and out."""
+
+from abkit.models.data import Data, Summary
+from abkit.models.experiment import Experiment, Plan, Variant
+from abkit.models.lifecycle import TRANSITIONS, transition
+from abkit.models.metric import Mean, Metric, Proportion, Quantile, Ratio, presets
+
+__all__ = [
+    "TRANSITIONS",
+    "Data",
+    "Experiment",
+    "Mean",
+    "Metric",
+    "Plan",
+    "Proportion",
+    "Quantile",
+    "Ratio",
+    "Summary",
+    "Variant",
+    "presets",
+    "transition",
+]

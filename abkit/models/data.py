@@ -1,0 +1,94 @@
+"""Where an experiment's data lies and what its columns mean: the `data:` section of an experiment file."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from abkit.models.definition import definition
+
+Design = Literal["randomized", "paired"]
+Scalar = str | int | float | bool
+
+
+def _text(value: Any) -> Any:
+    """Values of a variant column are compared as text; YAML may have read them as numbers."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+ColumnValue = Annotated[str, BeforeValidator(_text)]
+
+
+@definition
+class Summary:
+    """Data that is already totals per variant: counts, with sums (rates) or means and variances.
+
+    Parameters
+    ----------
+    n : str
+        Column with the number of units.
+    sums : dict
+        Column of a proportion or mean → column with the total of its 0/1 values.
+    means, variances : dict
+        Column of a mean → column with its mean, and with its variance (n - 1 in the denominator).
+    """
+
+    n: str
+    sums: dict[str, str] = field(default_factory=dict)
+    means: dict[str, str] = field(default_factory=dict)
+    variances: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.sums and not self.means:
+            raise ValueError("a summary needs `sums` (rates) or `means` with `variances`")
+        if set(self.means) != set(self.variances):
+            raise ValueError("every mean needs its variance: `means` and `variances` must name the same metrics")
+
+
+@definition
+class Data:
+    """Which rows belong to the experiment and what their columns mean.
+
+    Parameters
+    ----------
+    path : str, optional
+        CSV, CSV.gz, Parquet or a glob of them, relative to the experiment file.
+    variant : str
+        Column with the variant.
+    variants : dict, optional
+        Variant name → its value in that column; other rows are left out and counted.
+        Without it the column holds the variant names, and any other value is an error.
+    unit : str, optional
+        Column of the randomization unit; without it every row is a unit.
+    design : {"randomized", "paired"}
+        Paired: every unit appears in every variant.
+    time : str, optional
+        Exposure or event time (UTC where it has no zone).
+    segments : list of str
+        Columns by which results are also shown.
+    where : dict
+        Column → the one value of the rows to keep.
+    summary : Summary, optional
+        Rows are totals per variant.
+    """
+
+    path: str | None = None
+    variant: str = "variant"
+    variants: dict[str, ColumnValue] | None = None
+    unit: str | None = None
+    design: Design = "randomized"
+    time: str | None = None
+    segments: list[str] = field(default_factory=list)
+    where: dict[str, Scalar] = field(default_factory=dict)
+    summary: Summary | None = None
+    folder: Annotated[str, Field(exclude=True, repr=False)] = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if self.design == "paired" and self.unit is None:
+            raise ValueError("a paired design needs `unit`: the column whose values appear in every variant")
+        if self.summary and (self.unit or self.time or self.segments or self.design == "paired"):
+            raise ValueError("totals per variant have no units: leave out unit, time, segments and design: paired")
+        if self.variants and len(set(self.variants.values())) < len(self.variants):
+            raise ValueError("two variants stand for the same value in the data")

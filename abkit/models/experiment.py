@@ -1,0 +1,260 @@
+"""The experiment: what is compared, on which metrics, with what plan."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import field, replace
+from os import PathLike
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, TypeAdapter
+
+from abkit.errors import DefinitionError, NotFoundError
+from abkit.models.data import Data
+from abkit.models.definition import definition, validate
+from abkit.models.metric import AnyMetric, Metric, Role
+
+Inference = Literal["fixed", "group_sequential", "always_valid"]
+
+_KEY = re.compile(r"[a-z][a-z0-9-]{1,62}")
+_YAML_WORDS = {"true", "false", "none", "null", "nan", "inf", "infinity", "yes", "no", "on", "off", "y", "n"}
+
+
+@definition
+class Variant:
+    """One arm of an experiment.
+
+    Parameters
+    ----------
+    name : str
+        What the variant is called.
+    traffic_percentage : float
+        Its share of assigned units, 0 to 100.
+    is_control : bool
+        Whether the others are compared with it.
+    config : dict
+        What makes the agent behave so; merged into the agent's configuration when it ships.
+    description : str
+        For people.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    traffic_percentage: Annotated[float, Field(ge=0, le=100)]
+    is_control: bool = False
+    config: dict[str, Any] = field(default_factory=dict)
+    description: str = ""
+
+
+@definition
+class Plan:
+    """How the experiment will be judged; fixed before it starts.
+
+    Parameters
+    ----------
+    power : float
+        Chance to detect the minimum detectable effect at the planned size.
+    inference : {"always_valid", "fixed", "group_sequential"}
+        Fixed: judged once, at the planned size. The other two may be looked at on the way.
+    planned_units : int, optional
+        Units over all variants at which the experiment ends; default: `min_sample_size`.
+    practical_threshold : float, "mde" or None
+        Relative improvement from which shipping is worth it; "mde": the minimum detectable effect.
+    srm_threshold : float
+        p-value under which the split counts as broken.
+    contamination_limit : float
+        Largest tolerated share of units seen in more than one variant.
+    """
+
+    power: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    inference: Inference = "always_valid"
+    planned_units: Annotated[int, Field(ge=2)] | None = None
+    practical_threshold: Annotated[float, Field(ge=0)] | Literal["mde"] | None = "mde"
+    srm_threshold: Annotated[float, Field(gt=0, lt=0.5)] = 0.001
+    contamination_limit: Annotated[float, Field(ge=0, lt=1)] = 0.01
+
+
+@definition
+class Experiment:
+    """A comparison of variants, complete enough to run and to judge it.
+
+    Raises
+    ------
+    DefinitionError
+        With everything that is wrong with the definition.
+
+    Examples
+    --------
+    >>> from abkit.models import Experiment, Proportion, Variant
+    >>> experiment = Experiment(
+    ...     key="warming-vs-plain",
+    ...     agent_id="code-writer",
+    ...     variants=[Variant("plain", 50, is_control=True), Variant("warming", 50)],
+    ...     primary_metric=Proportion("success"),
+    ... )
+    >>> experiment.control.name, experiment.alpha
+    ('plain', 0.05)
+    """
+
+    key: str
+    variants: list[Variant]
+    primary_metric: AnyMetric
+    agent_id: str = "default"
+    organization_id: str = "default"
+    name: Annotated[str, Field(max_length=500)] = ""
+    description: str = ""
+    hypothesis: str = ""
+    guardrail_metrics: list[AnyMetric] = field(default_factory=list)
+    secondary_metrics: list[AnyMetric] = field(default_factory=list)
+    min_sample_size: Annotated[int, Field(ge=2)] = 1000
+    confidence_level: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    min_detectable_effect: Annotated[float, Field(gt=0, lt=10)] = 0.05
+    plan: Plan = field(default_factory=Plan)
+    data: Data | None = None
+    id: Annotated[str, Field(max_length=200)] = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", self.id or str(uuid.uuid4()))
+        object.__setattr__(self, "name", self.name or self.key)
+        problems = list(self._problems())
+        if problems:
+            raise DefinitionError(f"the experiment {self.key!r} cannot be run:", problems)
+
+    def _problems(self) -> Iterator[str]:
+        if not _KEY.fullmatch(self.key):
+            yield (
+                f"key {self.key!r}: use a lower-case letter, then letters, digits and hyphens (2 to 63 characters): "
+                "YAML, a shell or a file system may change anything else"
+            )
+        elif self.key in _YAML_WORDS:
+            yield f"key {self.key!r}: YAML reads this word as a value of its own; choose another key"
+        yield from self._variant_problems()
+        yield from self._metric_problems()
+
+    def _variant_problems(self) -> Iterator[str]:
+        if len(self.variants) < 2:
+            yield f"variants: at least two are needed, the number is {len(self.variants)}"
+        controls = [variant.name for variant in self.variants if variant.is_control]
+        if len(controls) != 1:
+            found = f"there are {len(controls)} ({', '.join(controls)})" if controls else "there is none"
+            yield f"variants: exactly one must have is_control: true; {found}"
+        total = sum(variant.traffic_percentage for variant in self.variants)
+        if abs(total - 100) > 0.01:
+            yield f"variants: traffic_percentage must sum to 100, it sums to {total:g}"
+        for name, count in Counter(variant.name for variant in self.variants).items():
+            if count > 1:
+                yield f"variants: the name {name!r} is used {count} times"
+        unknown = (
+            sorted(set(self.data.variants or {}) - {variant.name for variant in self.variants}) if self.data else []
+        )
+        for name in unknown:
+            yield f"data.variants: {name!r} is not a variant of this experiment"
+
+    def _metric_problems(self) -> Iterator[str]:
+        for name, count in Counter(metric.name for metric, _ in self.metrics).items():
+            if count > 1:
+                yield f"metrics: the name {name!r} is used {count} times; set `name` on all but one"
+        for metric in self.guardrail_metrics:
+            if metric.margin is None:
+                yield (
+                    f"guardrail_metrics: {metric.name!r} needs a margin: how much worse than control it may be, "
+                    "relative to control (margin: 0.1 tolerates 10 % worse)"
+                )
+
+    @property
+    def control(self) -> Variant:
+        """The variant that the others are compared with."""
+        return next(variant for variant in self.variants if variant.is_control)
+
+    @property
+    def treatments(self) -> list[Variant]:
+        """Every variant but the control."""
+        return [variant for variant in self.variants if not variant.is_control]
+
+    @property
+    def metrics(self) -> list[tuple[Metric, Role]]:
+        """Every metric with its role: primary, guardrails, secondary."""
+        return [
+            (self.primary_metric, "primary"),
+            *((metric, "guardrail") for metric in self.guardrail_metrics),
+            *((metric, "secondary") for metric in self.secondary_metrics),
+        ]
+
+    @property
+    def alpha(self) -> float:
+        """Significance level, 1 - confidence level."""
+        return round(1 - self.confidence_level, 12)
+
+    @property
+    def planned_units(self) -> int:
+        """Units over all variants at which the experiment ends."""
+        return self.plan.planned_units or self.min_sample_size
+
+    @property
+    def practical_threshold(self) -> float | None:
+        """Relative improvement from which shipping is worth it, or None."""
+        threshold = self.plan.practical_threshold
+        return self.min_detectable_effect if threshold == "mde" else threshold
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the definition as plain data, as JSON and YAML hold it."""
+        dumped: dict[str, Any] = TypeAdapter(Experiment).dump_python(self, mode="json")
+        return dumped
+
+    def to_yaml(self) -> str:
+        """Return the definition as YAML; `from_yaml` reads it back to an equal experiment."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Experiment:
+        """Build an experiment from plain data; `id`, where it is absent, follows from organization, agent and key."""
+        experiment = validate(cls, data)
+        return experiment if data.get("id") else replace(experiment, id=_derived_id(experiment))
+
+    @classmethod
+    def from_yaml(cls, source: str | PathLike[str]) -> Experiment:
+        """Read an experiment from a YAML file (or from YAML text that has more than one line).
+
+        Raises
+        ------
+        NotFoundError
+            There is no such file.
+        DefinitionError
+            The text is not YAML, or the definition cannot be run.
+        """
+        is_text = isinstance(source, str) and "\n" in source
+        text = str(source) if is_text else _read(Path(source))
+        try:
+            data = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise DefinitionError(f"{'the text' if is_text else source} is not YAML: {error}") from None
+        if not isinstance(data, Mapping):
+            raise DefinitionError(
+                f"{'the text' if is_text else source} holds no experiment: expected keys such as `key:` and `variants:`"
+            )
+        experiment = cls.from_dict(data)
+        if experiment.data is None or is_text:
+            return experiment
+        return replace(experiment, data=replace(experiment.data, folder=str(Path(source).resolve().parent)))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise DefinitionError(f"{path} is not UTF-8 text, so it is not an experiment file") from None
+    except OSError as error:
+        raise NotFoundError(
+            f"no experiment file {path} ({error.strerror}); check the path, it is relative to {Path.cwd()}"
+        ) from None
+
+
+def _derived_id(experiment: Experiment) -> str:
+    """A file without an `id` keeps the same one at each reading, so that its traffic split does too."""
+    text = "\n".join((experiment.organization_id, experiment.agent_id, experiment.key))
+    return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4))

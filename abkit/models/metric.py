@@ -1,0 +1,171 @@
+"""What is measured: four kinds of metric and six presets for AI agents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY
+from types import SimpleNamespace
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from abkit.errors import suggest
+from abkit.models.definition import definition
+
+Goal = Literal["maximize", "minimize"]
+Role = Literal["primary", "secondary", "guardrail"]
+MissingRule = Literal["error", "zero", "drop"]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+@definition
+class Metric:
+    """What every kind of metric has.
+
+    Parameters
+    ----------
+    name : str, optional
+        What the metric is called; default: made of its columns.
+    goal : {"maximize", "minimize"}
+        Which direction is good.
+    margin : float, optional
+        How much worse than control a guardrail may be, relative to the control level.
+    covariate : str, optional
+        Column known before exposure, used to remove variance (CUPED).
+    missing : {"error", "zero", "drop"}
+        What a missing value means.
+    cap : float, optional
+        Upper quantile, pooled over variants, at which values are clipped (means and ratios).
+    """
+
+    _: KW_ONLY
+    name: Annotated[str, Field(max_length=200)] = ""
+    goal: Goal = "maximize"
+    margin: Annotated[float, Field(ge=0, lt=10)] | None = None
+    covariate: Name | None = None
+    missing: MissingRule = "error"
+    cap: Annotated[float, Field(gt=0.5, lt=1)] | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns whose values enter the level, the covariate left aside."""
+        return (str(vars(self)["column"]),)
+
+    def _name_or(self, default: str) -> None:
+        object.__setattr__(self, "name", self.name or default)
+
+
+@definition
+class Mean(Metric):
+    """The mean of a column over rows; rows of one unit count together.
+
+    Examples
+    --------
+    >>> Mean("cost_usd", goal="minimize", margin=0.1).name
+    'cost_usd'
+    """
+
+    column: Name
+    kind: Literal["mean"] = "mean"
+
+    def __post_init__(self) -> None:
+        self._name_or(self.column)
+
+
+@definition
+class Proportion(Metric):
+    """The share of rows in which a 0/1 column is 1.
+
+    Examples
+    --------
+    >>> Proportion("success").kind
+    'proportion'
+    """
+
+    column: Name
+    kind: Literal["proportion"] = "proportion"
+
+    def __post_init__(self) -> None:
+        self._name_or(self.column)
+        if self.cap is not None:
+            raise ValueError("a proportion is never capped: leave `cap` out")
+
+
+@definition
+class Ratio(Metric):
+    """The sum of one column over the sum of another.
+
+    Examples
+    --------
+    >>> Ratio("clicks", "sessions").name
+    'clicks_per_sessions'
+    """
+
+    numerator: Name
+    denominator: Name
+    kind: Literal["ratio"] = "ratio"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns whose values enter the level: numerator, then denominator."""
+        return (self.numerator, self.denominator)
+
+    def __post_init__(self) -> None:
+        self._name_or(f"{self.numerator}_per_{self.denominator}")
+
+
+@definition
+class Quantile(Metric):
+    """The q-quantile of a column over rows (p95 latency: q = 0.95).
+
+    Examples
+    --------
+    >>> Quantile("latency_s", 0.95, goal="minimize").name
+    'latency_s_p95'
+    """
+
+    column: Name
+    q: Annotated[float, Field(gt=0, lt=1)]
+    kind: Literal["quantile"] = "quantile"
+
+    def __post_init__(self) -> None:
+        self._name_or(f"{self.column}_p{self.q * 100:g}")
+        if self.cap is not None:
+            raise ValueError("a quantile needs no cap: large values do not move it; leave `cap` out")
+
+
+presets = SimpleNamespace(
+    success_rate=Proportion("success_rate", goal="maximize"),
+    latency_p50=Quantile("latency", 0.5, goal="minimize", name="latency_p50"),
+    latency_p95=Quantile("latency", 0.95, goal="minimize", name="latency_p95"),
+    cost_per_execution=Mean("cost_per_execution", goal="minimize"),
+    user_satisfaction=Mean("user_satisfaction", goal="maximize"),
+    task_completion_rate=Proportion("task_completion_rate", goal="maximize"),
+)
+"""The metrics that nearly every agent has; `dataclasses.replace(preset, column=...)` points one elsewhere."""
+
+
+def _expand_preset(value: Any) -> Any:
+    """A preset's name, or a mapping with a `preset` key, stands for the preset's definition."""
+    if isinstance(value, str):
+        value = {"preset": value}
+    if not isinstance(value, Mapping) or "preset" not in value:
+        return value
+    preset = vars(presets).get(str(value["preset"]))
+    if preset is None:
+        raise ValueError(f"no preset {value['preset']!r}{suggest(str(value['preset']), vars(presets))}")
+    changes = {key: change for key, change in value.items() if key != "preset"}
+    return {**{key: part for key, part in vars(preset).items() if not key.startswith("_")}, **changes}
+
+
+def _with_kind(value: Any) -> Any:
+    if isinstance(value, Mapping) and "kind" not in value:
+        raise ValueError("a metric needs a kind: mean, proportion, ratio or quantile")
+    return value
+
+
+AnyMetric = Annotated[
+    Annotated[Mean | Proportion | Ratio | Quantile, Field(discriminator="kind")],
+    BeforeValidator(_with_kind),
+    BeforeValidator(_expand_preset),
+]
