@@ -1,3 +1,71 @@
-"""Controlled experiments on AI-agent variants: design, analyze, decide, report."""
+"""Controlled experiments on AI-agent variants: design, analyze, decide, report.
+
+Names are loaded when they are first used, so that `import abkit` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "AbkitError": "abkit.errors",
+    "Analysis": "abkit.analyzer.result",
+    "Data": "abkit.models",
+    "Experiment": "abkit.models",
+    "Mean": "abkit.models",
+    "Plan": "abkit.models",
+    "Proportion": "abkit.models",
+    "Quantile": "abkit.models",
+    "Ratio": "abkit.models",
+    "Source": "abkit.collectors",
+    "Summary": "abkit.models",
+    "Variant": "abkit.models",
+    "analyze": "abkit.controller",
+    "presets": "abkit.models",
+}
+_MODULES = ("plots", "stats")
+
+__all__ = [
+    "AbkitError",
+    "Analysis",
+    "Data",
+    "Experiment",
+    "Mean",
+    "Plan",
+    "Proportion",
+    "Quantile",
+    "Ratio",
+    "Source",
+    "Summary",
+    "Variant",
+    "__version__",
+    "analyze",
+    "plots",
+    "presets",
+    "stats",
+]
+
+if TYPE_CHECKING:
+    from abkit import plots, stats
+    from abkit.analyzer.result import Analysis
+    from abkit.collectors import Source
+    from abkit.controller import analyze
+    from abkit.errors import AbkitError
+    from abkit.models import Data, Experiment, Mean, Plan, Proportion, Quantile, Ratio, Summary, Variant, presets
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"abkit.{name}")
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'abkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

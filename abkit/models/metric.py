@@ -45,6 +45,7 @@ class Metric:
     covariate: Name | None = None
     missing: MissingRule = "error"
     cap: Annotated[float, Field(gt=0.5, lt=1)] | None = None
+    kind: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:

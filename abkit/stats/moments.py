@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+_NOISE = 1e-13  # a column whose spread about the mean is this small beside that about the shift is constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,10 @@ class Moments:
         count = np.asarray(n, dtype=np.float64)
         total = np.asarray(sums, dtype=np.float64)
         offset = total / np.maximum(count, 1.0)[..., None]
-        centered = np.asarray(products, dtype=np.float64) - total[..., :, None] * offset[..., None, :]
+        raw = np.asarray(products, dtype=np.float64)
+        centered = raw - total[..., :, None] * offset[..., None, :]
+        varies = np.einsum("...ii->...i", centered) > _NOISE * np.einsum("...ii->...i", raw)
+        centered = np.where(varies[..., :, None] & varies[..., None, :], centered, 0.0)
         return cls(count, np.asarray(shift, dtype=np.float64) + offset, _per_degree(centered, count))
 
     def __add__(self, other: Moments) -> Moments:

@@ -1,0 +1,177 @@
+"""From a snapshot to an analysis; pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from abkit.analyzer.checks import run_checks
+from abkit.analyzer.compare import MetricInference, compare_metric, missing_by_metric
+from abkit.analyzer.decision import Rules, decide
+from abkit.analyzer.result import (
+    Analysis,
+    DataSummary,
+    ExperimentSummary,
+    MetricResult,
+    PlanSummary,
+    SeriesPoint,
+    SeriesResult,
+    VariantSummary,
+)
+from abkit.models import Experiment
+from abkit.snapshot import Snapshot
+from abkit.stats import Comparison, ConfidenceSequence, cuped, delta_method, power_at
+
+
+def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
+    """Compare every treatment with control on every metric, check the data, and decide.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    snapshot : Snapshot
+        Collected for that experiment.
+
+    Returns
+    -------
+    Analysis
+        The same for the same input, to the last bit.
+    """
+    compared = [compare_metric(experiment, metric, role, snapshot) for metric, role in experiment.metrics]
+    metrics = tuple(result for result, _ in compared)
+    checks = run_checks(experiment, snapshot)
+    primary, inference = compared[0]
+    rules = Rules(
+        alpha=experiment.alpha,
+        units=snapshot.total_units,
+        min_sample_size=experiment.min_sample_size,
+        planned_units=experiment.planned_units,
+        may_stop_early=experiment.plan.inference != "fixed",
+        practical_threshold=experiment.practical_threshold,
+    )
+
+    def are_tied(best: str, other: str) -> bool:
+        return inference is None or _cannot_be_told_apart(experiment, inference, best, other)
+
+    return Analysis(
+        experiment=_describe(experiment),
+        as_of=snapshot.as_of,
+        inference=experiment.plan.inference,
+        design=snapshot.design,
+        data=_data(snapshot),
+        variants=tuple(_variants(experiment, snapshot)),
+        checks=checks,
+        metrics=metrics,
+        plan=_plan(experiment, snapshot, primary),
+        decision=decide(checks, metrics, rules, are_tied),
+        series=tuple(_series(experiment, snapshot)),
+    )
+
+
+def _describe(experiment: Experiment) -> ExperimentSummary:
+    return ExperimentSummary(
+        id=experiment.id,
+        key=experiment.key,
+        name=experiment.name,
+        hypothesis=experiment.hypothesis,
+        description=experiment.description,
+        agent_id=experiment.agent_id,
+        organization_id=experiment.organization_id,
+        confidence_level=experiment.confidence_level,
+        min_detectable_effect=experiment.min_detectable_effect,
+        min_sample_size=experiment.min_sample_size,
+    )
+
+
+def _data(snapshot: Snapshot) -> DataSummary:
+    return DataSummary(
+        fingerprint=snapshot.fingerprint,
+        rows=sum(snapshot.rows.values()),
+        rows_left_out=snapshot.rows_left_out,
+        units=snapshot.total_units,
+        contaminated_units=snapshot.contaminated_units,
+        incomplete_units=snapshot.incomplete_units,
+        duplicated_rows=snapshot.duplicated_rows,
+    )
+
+
+def _variants(experiment: Experiment, snapshot: Snapshot) -> Iterator[VariantSummary]:
+    for variant in experiment.variants:
+        yield VariantSummary(
+            name=variant.name,
+            is_control=variant.is_control,
+            traffic_percentage=variant.traffic_percentage,
+            units=snapshot.units[variant.name],
+            rows=snapshot.rows[variant.name],
+            missing=dict(missing_by_metric(snapshot, variant.name)),
+        )
+
+
+def _plan(experiment: Experiment, snapshot: Snapshot, primary: MetricResult) -> PlanSummary:
+    """What the planned size can see, at the variance that was observed; never power at the observed effect."""
+    planned, reached = experiment.planned_units, snapshot.total_units
+    weakest = max(primary.comparisons, key=lambda one: one.mde or 0.0)
+    base = primary.levels[experiment.control.name].value
+    power = at_planned = None
+    if weakest.mde is not None and weakest.difference.se and base:
+        shrink = math.sqrt(reached / planned)
+        se = weakest.difference.se * shrink
+        at_planned = weakest.mde * shrink
+        multiplier = weakest.mde * base / weakest.difference.se - _z(experiment.plan.power)
+        power = power_at(experiment.min_detectable_effect * base, se, multiplier)
+    return PlanSummary(
+        inference=experiment.plan.inference,
+        target_power=experiment.plan.power,
+        planned_units=planned,
+        units=reached,
+        practical_threshold=experiment.practical_threshold,
+        power_at_planned_size=power,
+        mde_at_planned_size=at_planned,
+        mde_at_reached_size=weakest.mde,
+    )
+
+
+def _z(probability: float) -> float:
+    from scipy import special
+
+    return float(special.ndtri(probability))
+
+
+def _cannot_be_told_apart(experiment: Experiment, inference: MetricInference, best: str, other: str) -> bool:
+    names = [variant.name for variant in experiment.variants]
+    comparison = Comparison(inference.levels, names.index(best), names.index(other), inference.tests[0])
+    p_value = float(comparison.p_value())
+    return not p_value <= experiment.alpha
+
+
+def _series(experiment: Experiment, snapshot: Snapshot) -> Iterator[SeriesResult]:
+    """The primary metric's effect at the end of each day, with a band that holds at all of them together."""
+    series = snapshot.series.get(experiment.primary_metric.name)
+    if series is None:
+        return
+    moments = series.moments
+    if moments.width == 4:
+        levels = cuped(moments.blocks, moments.level, moments.width).levels
+    else:
+        levels = delta_method(moments.level, moments.blocks, moments.width)
+    names = [variant.name for variant in experiment.variants]
+    control = names.index(experiment.control.name)
+    alpha = experiment.alpha / len(experiment.treatments)
+    for variant in experiment.treatments:
+        place = names.index(variant.name)
+        share = (variant.traffic_percentage + experiment.control.traffic_percentage) / 100
+        test = ConfidenceSequence(experiment.planned_units * share, experiment.alpha)
+        comparison = Comparison(levels, place, control, test)
+        effect = comparison.effect()
+        low, high = comparison.interval(alpha)
+        points = tuple(
+            SeriesPoint(day, int(units), *(_number(part) for part in parts))
+            for day, units, *parts in zip(series.days, levels.n.sum(axis=-1), effect.value, low, high, strict=True)
+        )
+        yield SeriesResult(experiment.primary_metric.name, variant.name, test.name, points)
+
+
+def _number(value: np.floating) -> float | None:
+    return float(value) if np.isfinite(value) else None

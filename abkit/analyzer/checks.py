@@ -1,0 +1,159 @@
+"""Verdicts on the data, read before any effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import special
+
+from abkit.analyzer.numbers import count, percent
+from abkit.analyzer.result import Check
+from abkit.models import Experiment
+from abkit.snapshot import MetricMoments, Snapshot
+from abkit.stats import srm
+
+_FEWEST_EXPECTED = 5
+_FEWEST_UNITS = 10
+_MISSING_THRESHOLD = 0.001
+
+
+def run_checks(experiment: Experiment, snapshot: Snapshot) -> tuple[Check, ...]:
+    """Run every check; one that cannot be run says so and why."""
+    return (
+        check_split(experiment, snapshot),
+        check_contamination(experiment, snapshot),
+        check_duplicates(snapshot),
+        check_missing(experiment, snapshot),
+        check_units(snapshot),
+        check_variance(snapshot),
+        *check_pairs(snapshot),
+    )
+
+
+def check_split(experiment: Experiment, snapshot: Snapshot) -> Check:
+    """Compare the observed split with the planned one."""
+    threshold = experiment.plan.srm_threshold
+    if snapshot.design == "paired":
+        return Check("srm", "not_run", "paired design: every unit is in every variant, there is no split to check")
+    shares = {variant.name: variant.traffic_percentage for variant in experiment.variants}
+    observed = [snapshot.units[name] for name in shares]
+    expected = np.array(list(shares.values())) * sum(observed) / 100
+    if (expected[expected > 0] < _FEWEST_EXPECTED).any():
+        return Check("srm", "not_enough_data", f"fewer than {_FEWEST_EXPECTED} units are expected in a variant")
+    test = srm(observed, list(shares.values()))
+    seen = " / ".join(percent(units / sum(observed), 2) for units in observed)
+    planned = " / ".join(percent(share / 100, 2) for share in shares.values())
+    failed = test.p_value < threshold
+    verdict = (
+        "something drops or adds units unevenly, so the effects below are not trustworthy"
+        if failed
+        else "compatible with the plan"
+    )
+    message = f"planned {planned}, observed {seen} (p = {test.p_value:.2g}, threshold {threshold:g}): {verdict}"
+    return Check("srm", "fail" if failed else "pass", message, p_value=test.p_value, threshold=threshold)
+
+
+def check_contamination(experiment: Experiment, snapshot: Snapshot) -> Check:
+    """Count units that were seen in more than one variant."""
+    limit = experiment.plan.contamination_limit
+    if snapshot.design == "paired":
+        return Check("contamination", "not_run", "paired design: every unit is meant to be in every variant")
+    if snapshot.duplicated_rows is None:
+        return Check(
+            "contamination", "not_run", "the data has no unit column, so a returning unit cannot be recognized"
+        )
+    share = snapshot.contaminated_units / snapshot.total_units
+    failed = share > limit
+    message = (
+        f"{count(snapshot.contaminated_units)} of {count(snapshot.total_units)} units ({percent(share)}) were seen in "
+        f"more than one variant and are left out; the limit is {percent(limit)}"
+        if snapshot.contaminated_units
+        else "no unit was seen in more than one variant"
+    )
+    return Check("contamination", "fail" if failed else "pass", message, value=share, threshold=limit)
+
+
+def check_duplicates(snapshot: Snapshot) -> Check:
+    """Count rows that are equal to another one in every column."""
+    duplicated = snapshot.duplicated_rows
+    if duplicated is None:
+        return Check("duplicates", "not_run", "the data has no unit column, so equal rows may be different units")
+    if duplicated == 0:
+        return Check("duplicates", "pass", "no row is equal to another one in every column", value=0)
+    if snapshot.has_time:
+        message = f"{count(duplicated)} rows repeat another one in every column, time included: recorded twice?"
+        return Check("duplicates", "fail", message, value=duplicated)
+    message = (
+        f"{count(duplicated)} rows are equal to another one in every column; without a time they may be repeated runs "
+        "with the same outcome"
+    )
+    return Check("duplicates", "not_enough_data", message, value=duplicated)
+
+
+def check_missing(experiment: Experiment, snapshot: Snapshot) -> Check:
+    """Ask whether values are missing more often in one variant than in another."""
+    worst, found = 1.0, []
+    for metric, _ in experiment.metrics:
+        missing = snapshot.metrics[metric.name].missing
+        total = sum(missing.values())
+        if not total:
+            continue
+        p_value = _differential(missing, snapshot.rows)
+        worst = min(worst, p_value)
+        found.append(f"{metric.name!r} {', '.join(f'{name} {count(lost)}' for name, lost in missing.items())}")
+    if not found:
+        return Check("missing", "pass", "every row has a value for every metric", value=0)
+    failed = worst < _MISSING_THRESHOLD
+    verdict = "more often in one variant than in another, so the comparison is biased" if failed else "evenly"
+    message = f"rows without a value, {verdict} (p = {worst:.2g}): {'; '.join(found)}"
+    return Check("missing", "fail" if failed else "pass", message, p_value=worst, threshold=_MISSING_THRESHOLD)
+
+
+def _differential(missing: dict[str, int], rows: dict[str, int]) -> float:
+    """Pearson's chi-square of missing against present, by variant."""
+    lost = np.array([missing[name] for name in missing], dtype=float)
+    total = np.array([rows[name] for name in missing], dtype=float)
+    total = np.maximum(total, lost)
+    share = lost.sum() / total.sum()
+    if share in (0.0, 1.0):
+        return 1.0
+    statistic = ((lost - total * share) ** 2 / (total * share * (1 - share))).sum()
+    return float(special.chdtrc(len(lost) - 1, statistic))
+
+
+def check_units(snapshot: Snapshot) -> Check:
+    """Ask whether every variant has enough units for an interval to be trusted."""
+    name, fewest = min(snapshot.units.items(), key=lambda item: item[1])
+    if fewest < _FEWEST_UNITS:
+        message = f"{name!r} has {count(fewest)} units; intervals are rough below {_FEWEST_UNITS} and need at least 2"
+        return Check("units", "not_enough_data", message, value=fewest, threshold=_FEWEST_UNITS)
+    return Check(
+        "units", "pass", f"the smallest variant has {count(fewest)} units", value=fewest, threshold=_FEWEST_UNITS
+    )
+
+
+def check_variance(snapshot: Snapshot) -> Check:
+    """Look for metrics that do not vary: they have no standard error."""
+    constant = [
+        repr(name)
+        for name, moments in snapshot.metrics.items()
+        if isinstance(moments, MetricMoments)
+        and all(float(np.einsum("ii->i", block.covariance)[:: moments.width].sum()) == 0 for block in moments.blocks)
+    ]
+    if constant:
+        return Check("variance", "fail", f"no variation at all in {', '.join(constant)}: nothing can be inferred")
+    return Check("variance", "pass", "every metric varies")
+
+
+def check_pairs(snapshot: Snapshot) -> Iterator[Check]:
+    """Count units of a paired design that lack a variant."""
+    if snapshot.design != "paired":
+        return
+    lost = snapshot.incomplete_units
+    share = lost / (lost + snapshot.total_units)
+    if lost:
+        message = f"{count(lost)} units ({percent(share)}) do not appear in every variant and are left out"
+        yield Check("pairs", "fail" if share > 0.1 else "pass", message, value=share, threshold=0.1)
+    else:
+        yield Check("pairs", "pass", "every unit appears in every variant", value=0.0, threshold=0.1)

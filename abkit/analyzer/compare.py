@@ -1,0 +1,219 @@
+"""One metric: from moments to levels, comparisons and guardrail statuses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from abkit.analyzer.guardrail import Pair, finite, with_guardrails
+from abkit.analyzer.result import ComparisonResult, GuardrailResult, Interval, LevelEstimate, MetricResult
+from abkit.models import Experiment
+from abkit.models.metric import Metric, Role
+from abkit.snapshot import MetricMoments, NotCollected, Snapshot
+from abkit.stats import (
+    Comparison,
+    ConfidenceSequence,
+    Levels,
+    RateComparison,
+    StudentTest,
+    Test,
+    cuped,
+    delta_method,
+    detectable_effect,
+    units_needed,
+)
+
+_RARE = 0.1
+_BURN_IN, _RARE_BURN_IN = 30, 100
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInference:
+    """Everything that is computed from one metric's moments."""
+
+    metric: Metric
+    role: Role
+    levels: Levels
+    tests: tuple[Test, ...]
+    pairs: tuple[Pair, ...]
+    variance_removed: float | None
+
+
+def infer(experiment: Experiment, metric: Metric, role: Role, moments: MetricMoments) -> MetricInference:
+    """Compute levels and set up one comparison per treatment."""
+    removed = None
+    if metric.covariate:
+        adjusted = cuped(moments.blocks, moments.level, moments.width)
+        levels, removed = adjusted.levels, float(adjusted.variance_removed)
+    else:
+        levels = delta_method(moments.level, moments.blocks, moments.width)
+    control = experiment.variants.index(experiment.control)
+    tests, pairs = [], []
+    for variant in experiment.treatments:
+        place = experiment.variants.index(variant)
+        test = choose_test(experiment, metric, levels, place, control, paired=len(moments.blocks) == 1)
+        general = Comparison(levels, place, control, test)
+        tests.append(test)
+        use_rates = moments.is_rate_of_units and experiment.plan.inference == "fixed"
+        pairs.append(_rates(moments, place, control) if use_rates else general)
+    return MetricInference(metric, role, levels, tuple(tests), tuple(pairs), removed)
+
+
+def choose_test(
+    experiment: Experiment, metric: Metric, levels: Levels, treatment: int, control: int, *, paired: bool
+) -> Test:
+    """Choose what counts as surprising: at one look, or at any number of them."""
+    if experiment.plan.inference == "fixed":
+        return StudentTest("paired t" if paired else "welch t")
+    share = 1.0
+    if not paired:
+        used = experiment.variants[treatment].traffic_percentage + experiment.variants[control].traffic_percentage
+        share = used / 100
+    level = float(np.mean(levels.value[..., [treatment, control]]))
+    is_rare = metric.kind == "proportion" and min(level, 1 - level) < _RARE
+    burn_in = _RARE_BURN_IN if is_rare else _BURN_IN
+    return ConfidenceSequence(experiment.planned_units * share, experiment.alpha, burn_in)
+
+
+def _rates(moments: MetricMoments, treatment: int, control: int) -> RateComparison:
+    successes, units = zip(*((round(float(b.n * b.mean[0])), float(b.n)) for b in moments.blocks), strict=True)
+    return RateComparison(successes[treatment], units[treatment], successes[control], units[control])
+
+
+def compare_metric(
+    experiment: Experiment, metric: Metric, role: Role, snapshot: Snapshot
+) -> tuple[MetricResult, MetricInference | None]:
+    """Compare every treatment with control on one metric."""
+    moments = snapshot.metrics[metric.name]
+    if isinstance(moments, NotCollected):
+        return _not_computed(experiment, metric, role, moments.reason, snapshot), None
+    inference = infer(experiment, metric, role, moments)
+    units = [float(block.n) for block in moments.blocks] * (len(snapshot.variants) if len(moments.blocks) == 1 else 1)
+    levels = {
+        name: LevelEstimate(finite(inference.levels.value[i]), finite(inference.levels.se[i]), int(units[i]))
+        for i, name in enumerate(snapshot.variants)
+    }
+    family = len(experiment.treatments) if role == "primary" else 1
+    comparisons = tuple(
+        _compare(experiment, inference, place, min(units), family) for place in range(len(experiment.treatments))
+    )
+    result = MetricResult(
+        name=metric.name,
+        kind=metric.kind,
+        role=role,
+        goal=metric.goal,
+        levels=levels,
+        comparisons=comparisons,
+        margin=metric.margin,
+        covariate=metric.covariate,
+        variance_removed=inference.variance_removed,
+        notes=moments.notes,
+    )
+    return (with_guardrails(experiment, result, inference.pairs) if role == "guardrail" else result), inference
+
+
+def _compare(
+    experiment: Experiment, inference: MetricInference, place: int, fewest: float, family: int
+) -> ComparisonResult:
+    variant = experiment.treatments[place]
+    treatment, control = experiment.variants.index(variant), experiment.variants.index(experiment.control)
+    alpha = experiment.alpha / family
+    effect = Comparison(inference.levels, treatment, control, inference.tests[place]).effect()
+    pair = inference.pairs[place]
+    value, se = finite(effect.value), finite(effect.se)
+    reason = _why_not(value, se, fewest, pair)
+    p_value = finite(pair.p_value()) if reason is None else None
+    low, high = pair.interval(alpha) if reason is None else (None, None)
+    if reason is None and finite(low) is None:
+        reason = "burn-in: too few units for a test that may be looked at any time"
+    base = finite(inference.levels.value[control])
+    adjusted = None if p_value is None else min(1.0, p_value * family)
+    exact = isinstance(pair, RateComparison)
+    multiplier = float(inference.tests[place].multiplier(effect, alpha)) if se else math.inf
+    return ComparisonResult(
+        variant=variant.name,
+        difference=Interval(value, finite(low), finite(high), se, reason),
+        lift=_lift(value, base, pair, alpha, reason),
+        p_value=p_value,
+        p_value_adjusted=adjusted,
+        statistic=None if not se or value is None else value / se,
+        df=finite(effect.df) if isinstance(inference.tests[place], StudentTest) and not exact else None,
+        method=pair.method if isinstance(pair, RateComparison) else inference.tests[place].name,
+        confidence_level=round(1 - alpha, 12),
+        is_significant=adjusted is not None and adjusted <= experiment.alpha,
+        direction=_direction(value, inference.metric),
+        mde=_relative(detectable_effect(se, multiplier, experiment.plan.power), base) if se else None,
+        units_needed=_units_for_mde(experiment, se, base, multiplier, fewest, effect) if se else None,
+    )
+
+
+def _why_not(value: float | None, se: float | None, fewest: float, pair: Pair) -> str | None:
+    if fewest < 2:
+        return "fewer than two units in a variant"
+    if value is None or se is None:
+        return "the level of a variant is not defined: its denominator is 0"
+    if se == 0 and not isinstance(pair, RateComparison):
+        return "no variation within variants, so there is no standard error"
+    return None
+
+
+def _lift(value: float | None, base: float | None, pair: Pair, alpha: float, reason: str | None) -> Interval:
+    if value is None or base is None or base <= 0:
+        state = "0" if base == 0 else "negative" if base is not None else "not defined"
+        return Interval(None, None, None, reason=f"the control level is {state}, so a relative change means nothing")
+    if reason is not None:
+        return Interval(value / base, None, None, reason=reason)
+    low, high = (finite(bound) for bound in pair.lift_interval(alpha))
+    unbounded = "the control level is too uncertain: the set of compatible lifts is unbounded"
+    if low is None or high is None:
+        return Interval(value / base, None, None, reason=unbounded)
+    return Interval(value / base, low, high)
+
+
+def _direction(value: float | None, metric: Metric) -> Any:
+    if value is None:
+        return None
+    gain = value if metric.goal == "maximize" else -value
+    return "better" if gain > 0 else "worse" if gain < 0 else "same"
+
+
+def _relative(effect: float, base: float | None) -> float | None:
+    return finite(effect / base) if base is not None and base > 0 else None
+
+
+def _units_for_mde(
+    experiment: Experiment, se: float, base: float | None, multiplier: float, fewest: float, effect: Any
+) -> int | None:
+    """Units over all variants at which the minimum detectable effect is seen with the planned power."""
+    if base is None or base <= 0 or not math.isfinite(multiplier):
+        return None
+    target = experiment.min_detectable_effect * base
+    total = fewest * len(experiment.variants) if effect.n > fewest else fewest
+    return units_needed(target, se, total, multiplier, experiment.plan.power)
+
+
+def _not_computed(experiment: Experiment, metric: Metric, role: Role, reason: str, snapshot: Snapshot) -> MetricResult:
+    nothing = Interval(None, None, None, reason=reason)
+    comparisons = []
+    for variant in experiment.treatments:
+        one = ComparisonResult(
+            variant.name, nothing, nothing, None, None, None, None, "none", 1 - experiment.alpha, False, None
+        )
+        if role == "guardrail":
+            text = f"{metric.name!r}: not shown safe, because {reason}"
+            guardrail = GuardrailResult(metric.margin or 0.0, "undecided", None, None, experiment.alpha, text)
+            one = replace(one, guardrail=guardrail)
+        comparisons.append(one)
+    levels = {name: LevelEstimate(None, None, snapshot.units[name]) for name in snapshot.variants}
+    return MetricResult(
+        metric.name, metric.kind, role, metric.goal, levels, tuple(comparisons), metric.margin, reason=reason
+    )
+
+
+def missing_by_metric(snapshot: Snapshot, variant: str) -> Mapping[str, int]:
+    """Rows without a value, by metric, in one variant."""
+    return {name: moments.missing[variant] for name, moments in snapshot.metrics.items()}

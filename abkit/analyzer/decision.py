@@ -1,0 +1,172 @@
+"""The decision: one pure function from checks, estimates and the plan to a verdict, every gate with its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from abkit.analyzer.result import Check, ComparisonResult, Decision, MetricResult, Reason, Verdict
+from abkit.analyzer.wording import primary_gate, recommendation, size_gate, threshold_gate
+
+_INVALIDATING = ("srm", "contamination", "plan_changed")
+_ORDER: tuple[Verdict, ...] = ("ship", "below_threshold", "keep_running", "inconclusive", "do_not_ship")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the plan fixed before the experiment started.
+
+    Parameters
+    ----------
+    alpha : float
+        Significance level.
+    units, min_sample_size, planned_units : int
+        Units over all variants: reached, needed at least, planned.
+    may_stop_early : bool
+        Whether the test is valid before the planned size.
+    practical_threshold : float or None
+        Relative improvement from which shipping is worth it.
+    """
+
+    alpha: float
+    units: int
+    min_sample_size: int
+    planned_units: int
+    may_stop_early: bool
+    practical_threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    variant: str
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    blockers: tuple[str, ...]
+    primary: ComparisonResult
+
+
+def decide(
+    checks: Sequence[Check],
+    metrics: Sequence[MetricResult],
+    rules: Rules,
+    are_tied: Callable[[str, str], bool] = lambda best, other: False,
+) -> Decision:
+    """Judge every treatment by the same gates, then the experiment by its best treatment.
+
+    Parameters
+    ----------
+    checks : sequence of Check
+    metrics : sequence of MetricResult
+        Exactly one with role "primary".
+    rules : Rules
+    are_tied : callable
+        Whether two treatments cannot be told apart on the primary metric.
+
+    Returns
+    -------
+    Decision
+    """
+    primary = next(metric for metric in metrics if metric.role == "primary")
+    gates = [Reason(check.name, _passed(check), check.message) for check in checks]
+    judgements = [_judge(one, primary, metrics, rules) for one in primary.comparisons]
+    judgements.sort(key=lambda judged: (_ORDER.index(judged.verdict), -_gain(judged.primary, primary)))
+    best = judgements[0]
+    shipping = [judged for judged in judgements if judged.verdict == "ship"]
+    tied = [other.variant for other in shipping[1:] if are_tied(best.variant, other.variant)]
+    broken = [check for check in checks if check.name in _INVALIDATING and check.status == "fail"]
+    verdict: Verdict = "invalid" if broken else best.verdict
+    blockers = [check.message for check in broken] if broken else list(best.blockers)
+    missing = best.primary.units_needed
+    more = max(missing - rules.units, 0) if missing else None
+    winner = best.variant if verdict in {"ship", "below_threshold"} else None
+    text = recommendation(verdict, primary, best.primary, blockers, more)
+    if tied and verdict == "ship":
+        text += f" It cannot be told apart from {', '.join(map(repr, tied))}: choose among them by cost or risk."
+    return Decision(
+        verdict=verdict,
+        should_ship=verdict == "ship",
+        winner=winner,
+        is_significant=best.primary.is_significant,
+        p_value=best.primary.p_value_adjusted,
+        confidence_interval_lower=best.primary.difference.low,
+        confidence_interval_upper=best.primary.difference.high,
+        relative_improvement=best.primary.lift.value,
+        recommendation=text,
+        reasons=(*gates, *(reason for judged in judgements for reason in judged.reasons)),
+        tied=(best.variant, *tied) if tied and verdict == "ship" else (),
+    )
+
+
+def _judge(one: ComparisonResult, primary: MetricResult, metrics: Sequence[MetricResult], rules: Rules) -> _Judgement:
+    """Take one treatment through the gates in the order in which they decide."""
+    name = one.variant
+    better = one.is_significant and one.direction == "better"
+    harmed = one.is_significant and one.direction == "worse"
+    guardrails = [
+        (metric, other, other.guardrail)
+        for metric in metrics
+        for other in metric.comparisons
+        if other.variant == name and other.guardrail is not None
+    ]
+    violated = [result.text for _, _, result in guardrails if result.status == "violated"]
+    undecided = [result.text for _, _, result in guardrails if result.status == "undecided"]
+    worse = _significantly_worse(name, metrics)
+    reached = rules.practical_threshold is None or _reaches(one, primary, rules.practical_threshold)
+    enough = rules.units >= max(rules.min_sample_size, rules.planned_units)
+    early = rules.may_stop_early and rules.units >= 2 and better
+    reasons = [
+        Reason("primary", better, primary_gate(primary, one, rules.alpha), name),
+        Reason("sample_size", enough, size_gate(rules.units, max(rules.planned_units, rules.min_sample_size)), name),
+    ]
+    if rules.practical_threshold is not None:
+        text = threshold_gate(one, rules.practical_threshold, reached=reached)
+        reasons.append(Reason("practical_threshold", reached, text, name))
+    reasons += [Reason("guardrail", result.status == "holds", result.text, name) for _, _, result in guardrails]
+    reasons += [Reason("nothing_worse", False, text, name) for text in worse]
+    verdict, blockers = _verdict(
+        harmed=[primary_gate(primary, one, rules.alpha)] if harmed else [],
+        violated=violated,
+        size=[] if enough or early else [size_gate(rules.units, max(rules.planned_units, rules.min_sample_size))],
+        open_gates=[*([] if better else [primary_gate(primary, one, rules.alpha)]), *undecided, *worse],
+        reached=reached,
+    )
+    return _Judgement(name, verdict, tuple(reasons), tuple(blockers), one)
+
+
+def _verdict(
+    *, harmed: list[str], violated: list[str], size: list[str], open_gates: list[str], reached: bool
+) -> tuple[Verdict, list[str]]:
+    if harmed or violated:
+        return "do_not_ship", [*harmed, *violated]
+    if size:
+        return "keep_running", size
+    if open_gates:
+        return "inconclusive", open_gates
+    return ("ship", []) if reached else ("below_threshold", [])
+
+
+def _significantly_worse(variant: str, metrics: Sequence[MetricResult]) -> list[str]:
+    """Secondary metrics that got significantly worse; guardrails are judged by their margin."""
+    return [
+        f"{metric.name!r} is significantly worse (p = {one.p_value_adjusted:.2g}, {one.method})"
+        for metric in metrics
+        if metric.role == "secondary"
+        for one in metric.comparisons
+        if one.variant == variant and one.is_significant and one.direction == "worse"
+    ]
+
+
+def _reaches(one: ComparisonResult, primary: MetricResult, threshold: float) -> bool:
+    """A change from a control level of 0 exceeds any multiple of it."""
+    if one.lift.value is None:
+        return one.direction == "better" and primary.goal == "maximize"
+    return _gain(one, primary) >= threshold
+
+
+def _gain(one: ComparisonResult, primary: MetricResult) -> float:
+    value = one.lift.value if one.lift.value is not None else one.difference.value or 0.0
+    return value if primary.goal == "maximize" else -value
+
+
+def _passed(check: Check) -> bool | None:
+    return {"pass": True, "fail": False}.get(check.status)

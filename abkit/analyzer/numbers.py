@@ -1,0 +1,138 @@
+"""How numbers are written for people: two significant digits, a true minus sign, one unit for both ends."""
+
+from __future__ import annotations
+
+import math
+
+_MINUS = "\u2212"
+
+
+def decimals_for(*values: float | None) -> int:
+    """Decimals that leave two significant digits in the smallest of the values that matters.
+
+    Examples
+    --------
+    >>> decimals_for(0.0123, 4.0), decimals_for(120.0)
+    (3, 0)
+    """
+    sizes = [abs(value) for value in values if value is not None and math.isfinite(value) and value != 0]
+    if not sizes:
+        return 0
+    largest = max(sizes)
+    relevant = min(size for size in sizes if size >= largest / 1000)
+    return min(max(0, 1 - math.floor(math.log10(relevant))), 12)
+
+
+def number(value: float | None, decimals: int | None = None, *, signed: bool = False) -> str:
+    """Write a quantity; an em dash where there is none.
+
+    Examples
+    --------
+    >>> number(1234.5, 1), number(-0.031, signed=True), number(None)
+    ('1,234.5', '−0.031', '—')
+    """
+    if value is None or not math.isfinite(value):
+        return "—"
+    places = decimals_for(value) if decimals is None else decimals
+    if abs(value) >= 1e15 or (value != 0 and abs(value) < 1e-9):
+        text = f"{abs(value):.2g}"
+    else:
+        text = f"{abs(value):,.{places}f}"
+    negative = value < 0 and any(digit in text for digit in "123456789")
+    return f"{_MINUS if negative else '+' if signed and value > 0 else ''}{text}"
+
+
+def percent(value: float | None, decimals: int | None = None, *, signed: bool = False) -> str:
+    """Write a relative quantity.
+
+    Examples
+    --------
+    >>> percent(0.0392, signed=True), percent(0.5)
+    ('+3.9%', '50%')
+    """
+    if value is None or not math.isfinite(value):
+        return "—"
+    return f"{number(100 * value, decimals, signed=signed)}%"
+
+
+def points(value: float | None, decimals: int | None = None, *, signed: bool = True) -> str:
+    """Write a difference of two rates, in percentage points.
+
+    Examples
+    --------
+    >>> points(-0.0082)
+    '−0.82 pp'
+    """
+    if value is None or not math.isfinite(value):
+        return "—"
+    return f"{number(100 * value, decimals, signed=signed)} pp"
+
+
+def p_value(value: float | None) -> str:
+    """Write a p-value.
+
+    Examples
+    --------
+    >>> p_value(0.00004), p_value(0.0344), p_value(None)
+    ('<0.001', '0.034', '—')
+    """
+    if value is None:
+        return "—"
+    return "<0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def level(value: float | None, kind: str) -> str:
+    """Write a metric's level: rates in percent, others as they are, with four significant digits.
+
+    Examples
+    --------
+    >>> level(0.896341, "proportion"), level(0.0149295, "mean"), level(52.2011, "quantile")
+    ('89.63%', '0.01493', '52.2')
+    """
+    if value is None or not math.isfinite(value):
+        return "—"
+    if kind == "proportion":
+        return f"{number(100 * value, 3 if 0 < abs(value) < 0.01 else 2)}%"
+    size = abs(value)
+    return number(
+        value, 0 if size >= 1000 or value == 0 else min(12, 3 - math.floor(math.log10(size))) if size < 10 else 1
+    )
+
+
+def difference(value: float | None, kind: str, decimals: int | None = None) -> str:
+    """Write an absolute effect: percentage points for rates, the metric's unit for others.
+
+    Examples
+    --------
+    >>> difference(0.0354, "proportion"), difference(-1.5, "mean")
+    ('+3.5 pp', '−1.5')
+    """
+    return points(value, decimals) if kind == "proportion" else number(value, decimals, signed=True)
+
+
+def span(low: float | None, high: float | None, *, kind: str) -> str:
+    """Write an interval, both ends with the same decimals; kind "lift" is in percent.
+
+    Examples
+    --------
+    >>> span(0.0141, 0.0663, kind="lift"), span(None, None, kind="mean")
+    ('+1.4% to +6.6%', '—')
+    """
+    if low is None or high is None:
+        return "—"
+    scale = 100 if kind in {"lift", "proportion"} else 1
+    places = decimals_for(scale * (high - low) / 2)
+    if kind == "lift":
+        return f"{percent(low, places, signed=True)} to {percent(high, places, signed=True)}"
+    return f"{difference(low, kind, places)} to {difference(high, kind, places)}"
+
+
+def count(value: float | None) -> str:
+    """Write a count.
+
+    Examples
+    --------
+    >>> count(12345)
+    '12,345'
+    """
+    return "—" if value is None else f"{value:,.0f}"

@@ -1,0 +1,295 @@
+"""What an analysis says: frozen, complete, the same object for report, API, terminal and file."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = "abkit.analysis/1"
+
+Status = Literal["pass", "fail", "not_enough_data", "not_run"]
+Verdict = Literal["invalid", "do_not_ship", "keep_running", "ship", "below_threshold", "inconclusive"]
+GuardrailStatus = Literal["holds", "violated", "undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentSummary:
+    """The parts of the definition that a reader of results needs."""
+
+    id: str
+    key: str
+    name: str
+    hypothesis: str
+    description: str
+    agent_id: str
+    organization_id: str
+    confidence_level: float
+    min_detectable_effect: float
+    min_sample_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataSummary:
+    """What was read."""
+
+    fingerprint: str
+    rows: int
+    rows_left_out: int
+    units: int
+    contaminated_units: int
+    incomplete_units: int
+    duplicated_rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class VariantSummary:
+    """Who took part; `missing` counts rows without a value by metric."""
+
+    name: str
+    is_control: bool
+    traffic_percentage: float
+    units: int
+    rows: int
+    missing: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A verdict on the data, not an error."""
+
+    name: str
+    status: Status
+    message: str
+    p_value: float | None = None
+    value: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LevelEstimate:
+    """The metric's level in one variant."""
+
+    value: float | None
+    se: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its interval; what cannot be computed is None, with a reason."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    se: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardrailResult:
+    """Whether a guardrail is shown to be within its margin (holds), beyond it (violated), or neither."""
+
+    margin: float
+    status: GuardrailStatus
+    bound: float | None
+    p_value: float | None
+    alpha: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonResult:
+    """One variant against control on one metric."""
+
+    variant: str
+    difference: Interval
+    lift: Interval
+    p_value: float | None
+    p_value_adjusted: float | None
+    statistic: float | None
+    df: float | None
+    method: str
+    confidence_level: float
+    is_significant: bool
+    direction: Literal["better", "worse", "same"] | None
+    mde: float | None = None
+    units_needed: int | None = None
+    guardrail: GuardrailResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricResult:
+    """One metric in every variant."""
+
+    name: str
+    kind: str
+    role: Literal["primary", "guardrail", "secondary"]
+    goal: Literal["maximize", "minimize"]
+    levels: dict[str, LevelEstimate]
+    comparisons: tuple[ComparisonResult, ...]
+    margin: float | None = None
+    covariate: str | None = None
+    variance_removed: float | None = None
+    notes: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """What was planned and what was reached."""
+
+    inference: str
+    target_power: float
+    planned_units: int
+    units: int
+    practical_threshold: float | None
+    power_at_planned_size: float | None
+    mde_at_planned_size: float | None
+    mde_at_reached_size: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One gate of the decision."""
+
+    gate: str
+    passed: bool | None
+    text: str
+    variant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict on the experiment, and every gate that led to it."""
+
+    verdict: Verdict
+    should_ship: bool
+    winner: str | None
+    is_significant: bool
+    p_value: float | None
+    confidence_interval_lower: float | None
+    confidence_interval_upper: float | None
+    relative_improvement: float | None
+    recommendation: str
+    reasons: tuple[Reason, ...]
+    tied: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPoint:
+    """The primary metric's effect up to the end of a day, with an interval that holds at all days together."""
+
+    day: str
+    units: int
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesResult:
+    """The primary metric's effect over time, for one variant."""
+
+    metric: str
+    variant: str
+    method: str
+    points: tuple[SeriesPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Everything that was computed from one snapshot.
+
+    `to_dict` and `to_json` give the analysis JSON, `to_frame` one row per metric and comparison, and the object itself
+    prints as a table.
+    """
+
+    experiment: ExperimentSummary
+    as_of: str
+    inference: str
+    design: str
+    data: DataSummary
+    variants: tuple[VariantSummary, ...]
+    checks: tuple[Check, ...]
+    metrics: tuple[MetricResult, ...]
+    plan: PlanSummary
+    decision: Decision
+    series: tuple[SeriesResult, ...] = ()
+    schema: str = field(default=SCHEMA)
+
+    @property
+    def primary(self) -> MetricResult:
+        """The primary metric."""
+        return next(metric for metric in self.metrics if metric.role == "primary")
+
+    def check(self, name: str) -> Check:
+        """Return the check of that name."""
+        return next(check for check in self.checks if check.name == name)
+
+    def metric(self, name: str) -> MetricResult:
+        """Return the metric of that name."""
+        return next(metric for metric in self.metrics if metric.name == name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the analysis as plain data, schema first; no NaN and no infinity anywhere."""
+        plain: dict[str, Any] = _plain(self)
+        return {"schema": plain.pop("schema"), **plain}
+
+    def to_json(self) -> str:
+        """Return the analysis as JSON text with full-precision numbers."""
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per metric and comparison."""
+        import pandas as pd
+
+        return pd.DataFrame([_row(metric, one) for metric in self.metrics for one in metric.comparisons])
+
+    def __repr__(self) -> str:
+        from abkit.analyzer.render import to_text
+
+        return to_text(self)
+
+    def _repr_html_(self) -> str:
+        from abkit.analyzer.render import to_html
+
+        return to_html(self)
+
+
+def _row(metric: MetricResult, one: ComparisonResult) -> dict[str, Any]:
+    return {
+        "metric": metric.name,
+        "role": metric.role,
+        "goal": metric.goal,
+        "variant": one.variant,
+        "level": metric.levels[one.variant].value,
+        "difference": one.difference.value,
+        "difference_low": one.difference.low,
+        "difference_high": one.difference.high,
+        "lift": one.lift.value,
+        "lift_low": one.lift.low,
+        "lift_high": one.lift.high,
+        "p_value": one.p_value,
+        "p_value_adjusted": one.p_value_adjusted,
+        "is_significant": one.is_significant,
+        "direction": one.direction,
+        "guardrail": one.guardrail.status if one.guardrail else None,
+        "method": one.method,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

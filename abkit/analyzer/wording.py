@@ -1,0 +1,112 @@
+"""The sentences that abkit says about results: one place, so that the same thing is always said the same way."""
+
+from __future__ import annotations
+
+from abkit.analyzer.numbers import count, percent, span
+from abkit.analyzer.result import ComparisonResult, GuardrailResult, MetricResult, Verdict
+
+VERDICTS: dict[Verdict, str] = {
+    "invalid": "Invalid",
+    "do_not_ship": "Do not ship",
+    "keep_running": "Keep running",
+    "ship": "Ship",
+    "below_threshold": "Below threshold",
+    "inconclusive": "Inconclusive",
+}
+
+SYMBOLS: dict[Verdict, str] = {
+    "invalid": "✕",
+    "do_not_ship": "▼",
+    "keep_running": "…",
+    "ship": "▲",
+    "below_threshold": "≈",
+    "inconclusive": "?",
+}
+
+
+def compatible(metric: MetricResult, one: ComparisonResult) -> str:
+    """Say what the interval means, and never "no effect"."""
+    interval = one.lift if one.lift.low is not None else one.difference
+    kind = "lift" if interval is one.lift else metric.kind
+    if interval.low is None or interval.high is None:
+        return f"No interval for {metric.name!r}: {interval.reason or one.difference.reason or 'not computed'}."
+    best = span(interval.value, interval.value, kind=kind).split(" to ", maxsplit=1)[0]
+    return (
+        f"The data are compatible with a change of {metric.name!r} between "
+        f"{span(interval.low, interval.high, kind=kind)} ({percent(one.confidence_level)} interval); "
+        f"best single estimate {best}."
+    )
+
+
+def primary_gate(metric: MetricResult, one: ComparisonResult, alpha: float) -> str:
+    """Say whether the primary metric is significantly better, and by which test."""
+    if one.p_value_adjusted is None:
+        return f"{metric.name!r} cannot be tested: {one.difference.reason}"
+    way = "significantly" if one.is_significant else "not significantly"
+    sign = "better" if one.direction == "better" else "worse" if one.direction == "worse" else "different"
+    relation = "≤" if one.is_significant else ">"
+    return (
+        f"{metric.name!r} is {way} {sign} (p = {one.p_value_adjusted:.2g} {relation} alpha = {alpha:g}, {one.method}; "
+        f"difference {span(one.difference.low, one.difference.high, kind=metric.kind)})"
+    )
+
+
+def guardrail_gate(metric: MetricResult, one: ComparisonResult, result: GuardrailResult) -> str:
+    """Say whether a guardrail holds, is violated or is undecided, with its bound, margin and alpha."""
+    worse = "rise" if metric.goal == "minimize" else "fall"
+    bound = percent(abs(result.bound) if result.bound is not None else None)
+    allowed = f"the allowed {percent(result.margin)}"
+    test = f"one-sided {percent(1 - result.alpha)} bound, {one.method}"
+    if result.bound is None:
+        return (
+            f"{metric.name!r}: not shown safe, because {one.lift.reason or one.difference.reason or 'it has no bound'}"
+        )
+    if result.status == "holds":
+        moved = f"a {worse} of at most {bound}" if _is_worse(metric, result.bound) else f"no {worse}"
+        return f"{metric.name!r} holds: {moved} is compatible with the data, within {allowed} ({test})"
+    if result.status == "violated":
+        return f"{metric.name!r} is violated: it is shown to {worse} by more than {allowed} ({test})"
+    return f"{metric.name!r} is undecided: a {worse} of up to {bound} remains possible, more than {allowed} ({test})"
+
+
+def threshold_gate(one: ComparisonResult, threshold: float, *, reached: bool) -> str:
+    """Say whether the estimate reaches the practical threshold."""
+    if one.lift.value is None:
+        return f"no relative change to hold against the practical threshold of {percent(threshold)}: {one.lift.reason}"
+    verb = "reaches" if reached else "is below"
+    change = percent(one.lift.value, signed=True)
+    return f"the estimated change of {change} {verb} the practical threshold of {percent(threshold)}"
+
+
+def size_gate(units: int, planned: int) -> str:
+    """Say how much of the planned size was reached."""
+    if units >= planned:
+        return f"{count(units)} units reached of {count(planned)} planned"
+    return f"{count(units)} of {count(planned)} planned units: {count(planned - units)} to go"
+
+
+def _is_worse(metric: MetricResult, lift: float) -> bool:
+    return lift > 0 if metric.goal == "minimize" else lift < 0
+
+
+def recommendation(
+    verdict: Verdict, metric: MetricResult, one: ComparisonResult, blockers: list[str], more_units: int | None
+) -> str:
+    """Say in one or two sentences what to do."""
+    name, change = one.variant, percent(one.lift.value, signed=True)
+    said = f"{metric.name!r} {change}" if one.lift.value is not None else f"{metric.name!r}"
+    if verdict == "invalid":
+        return f"Do not use these results: {'; '.join(blockers)}. Find the cause, mend it and run the experiment again."
+    if verdict == "ship":
+        return f"Ship {name!r}: a significant improvement ({said}), large enough to matter, and every guardrail holds."
+    if verdict == "do_not_ship":
+        return f"Do not ship {name!r}: {'; '.join(blockers)}."
+    if verdict == "below_threshold":
+        return (
+            f"Improvement detected with {name!r} ({said}) but below the minimum detectable effect; "
+            "consider whether it is worth shipping."
+        )
+    need = f" About {count(more_units)} more units would settle it." if more_units else ""
+    if verdict == "keep_running":
+        return f"Keep running: {'; '.join(blockers)}. {compatible(metric, one)}"
+    return f"We cannot tell yet: {'; '.join(blockers)}. {compatible(metric, one)}{need}"

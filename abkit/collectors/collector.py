@@ -1,0 +1,236 @@
+"""From a source to a snapshot: counts and moments, computed by the engine that holds the data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from abkit.collectors.census import Census, check_columns, take_census
+from abkit.collectors.engines import DuckDB
+from abkit.collectors.query import Rows, Term, count_duplicates, daily_moments, paired_moments, randomized_moments
+from abkit.collectors.source import Source
+from abkit.collectors.summary import collect_summary
+from abkit.collectors.terms import Reading, level_of, read_ahead, term_of
+from abkit.errors import NotFoundError
+from abkit.models import Experiment, Proportion, Quantile
+from abkit.models.metric import Metric
+from abkit.snapshot import MetricMoments, NotCollected, Series, Snapshot
+from abkit.stats import Moments
+
+_MOST_LOOKS = 60
+_DAY = 86400
+
+
+def collect(experiment: Experiment, source: Source, *, now: datetime, as_of: datetime | None = None) -> Snapshot:
+    """Reduce a source to the moments of the experiment's metrics.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    source : Source
+    now : datetime
+        Stands as the time of the data where the data itself has none.
+    as_of : datetime, optional
+        Rows after it do not count; needs a time column. Default: all rows.
+
+    Returns
+    -------
+    Snapshot
+
+    Raises
+    ------
+    NotFoundError
+        No such file, column, or row.
+    DataError
+        Values that cannot be analyzed, all problems in one message.
+    """
+    where = Path(source.data.path).name if source.table is None and source.data.path else "the frame"
+    with DuckDB(source) as engine:
+        if source.data.summary is not None:
+            return collect_summary(experiment, source, engine, where, as_of or now)
+        check_columns(engine.types, experiment, source.data, where)
+        limit = as_of.timestamp() if as_of and source.data.time else None
+        rows = Rows(engine.table, engine.types, source.data, limit)
+        census = take_census(engine, rows, experiment, where)
+        return _collect(experiment, source, engine, rows, census, as_of, now)
+
+
+def _collect(
+    experiment: Experiment,
+    source: Source,
+    engine: DuckDB,
+    rows: Rows,
+    census: Census,
+    as_of: datetime | None,
+    now: datetime,
+) -> Snapshot:
+    metrics = [metric for metric, _ in experiment.metrics]
+    reading = read_ahead(engine, rows, census, metrics)
+    refused = {name: order.reason for name, order in reading.orders.items() if order.reason}
+    used = {f"m{i}": metric for i, metric in enumerate(metrics) if metric.name not in refused}
+    terms = [term_of(metric, name, rows, census, reading) for name, metric in used.items()]
+    values = list(census.values.values())
+    if source.data.design == "paired":
+        counts, blocks = _paired(engine.rows(paired_moments(rows, terms, values))[0], terms, census)
+    else:
+        counts, blocks = _randomized(engine.rows(randomized_moments(rows, terms, values)), terms, census)
+    collected: dict[str, MetricMoments | NotCollected] = {}
+    for metric in metrics:
+        if metric.name in refused:
+            collected[metric.name] = NotCollected(str(refused[metric.name]), census.missing(metric))
+    for name, metric in used.items():
+        collected[metric.name] = _metric_moments(metric, blocks[name], census, reading, counts)
+    series = _series(engine, rows, terms, used, census, reading) if source.data.time else {}
+    duplicated = engine.rows(count_duplicates(rows, values))[0]["duplicates"] if source.data.unit else None
+    last = datetime.fromtimestamp(census.last_second, UTC) if census.last_second is not None else now
+    return Snapshot(
+        variants=tuple(census.values),
+        design=source.data.design,
+        as_of=_iso(as_of or last),
+        fingerprint=source.fingerprint() or _fingerprint(blocks, counts),
+        rows_left_out=census.rows_left_out,
+        metrics={metric.name: collected[metric.name] for metric in metrics},
+        duplicated_rows=duplicated,
+        has_time=source.data.time is not None,
+        series=series,
+        **counts,
+    )
+
+
+def _metric_moments(
+    metric: Metric, blocks: tuple[Moments, ...], census: Census, reading: Reading, counts: Mapping[str, Any]
+) -> MetricMoments:
+    missing = census.missing(metric)
+    notes = []
+    if metric.name in reading.caps:
+        notes.append(f"values above {reading.caps[metric.name]:.6g} (pooled p{100 * (metric.cap or 0):g}) are clipped")
+    if sum(missing.values()) and metric.missing != "error":
+        done = "count as 0" if metric.missing == "zero" else "are left out"
+        notes.append(f"{sum(missing.values()):,} rows without a value {done}")
+    single = counts["rows"] == counts["units"] and len(blocks) > 1
+    return MetricMoments(
+        blocks=blocks,
+        level=level_of(metric, census, reading, blocks),
+        width=4 if metric.covariate else 2,
+        missing=missing,
+        is_rate_of_units=isinstance(metric, Proportion) and single and not metric.covariate,
+        notes=tuple(notes),
+    )
+
+
+def _randomized(
+    read: Sequence[Mapping[str, Any]], terms: Sequence[Term], census: Census
+) -> tuple[dict[str, Any], dict[str, tuple[Moments, ...]]]:
+    by_value = {row["variant"]: row for row in read}
+    contaminated = by_value.pop(None, {"units": 0})["units"]
+    lost = [name for name, value in census.values.items() if value not in by_value]
+    if lost:
+        raise NotFoundError(
+            f"every unit of {', '.join(map(repr, lost))} appears in another variant too; if every unit was run by "
+            "every variant, say so with design: paired"
+        )
+    units = {name: int(by_value[value]["units"]) for name, value in census.values.items()}
+    blocks = {
+        term.name: tuple(_moments(by_value[value], term, len(term.columns)) for value in census.values.values())
+        for term in terms
+    }
+    counts = {
+        "units": units,
+        "rows": {name: int(by_value[value]["rows"]) for name, value in census.values.items()},
+        "total_units": sum(units.values()) + contaminated,
+        "contaminated_units": contaminated,
+    }
+    return counts, blocks
+
+
+def _paired(
+    row: Mapping[str, Any], terms: Sequence[Term], census: Census
+) -> tuple[dict[str, Any], dict[str, tuple[Moments, ...]]]:
+    if not row["units"]:
+        raise NotFoundError(
+            "no unit appears in every variant, so there is no pair to compare; check data.unit, or leave out "
+            "design: paired"
+        )
+    size = len(census.values)
+    blocks: dict[str, tuple[Moments, ...]] = {
+        term.name: (_moments(row, term, len(term.columns) * size),) for term in terms
+    }
+    counts: dict[str, Any] = {
+        "units": dict.fromkeys(census.values, int(row["units"])),
+        "rows": {name: int(row[f"rows_{place}"]) for place, name in enumerate(census.values)},
+        "total_units": int(row["units"]),
+        "incomplete_units": int(row["all_units"] - row["units"]),
+    }
+    return counts, blocks
+
+
+def _moments(row: Mapping[str, Any], term: Term, size: int) -> Moments:
+    units = row["units"] if term.counts is None else row[f"{term.name}_units"]
+    sums = [row[f"{term.name}_sum_{i}"] or 0.0 for i in range(size)]
+    products = [[row[f"{term.name}_product_{min(i, j)}_{max(i, j)}"] or 0.0 for j in range(size)] for i in range(size)]
+    return Moments.from_shifted_sums(float(units), np.zeros(size), sums, products)
+
+
+def _series(
+    engine: DuckDB,
+    rows: Rows,
+    terms: Sequence[Term],
+    used: Mapping[str, Metric],
+    census: Census,
+    reading: Reading,
+) -> dict[str, Series]:
+    """Cumulative moments at the end of each day; quantiles and metrics with dropped rows have none."""
+    plain = [term for term in terms if term.counts is None and not isinstance(used[term.name], Quantile)]
+    if rows.data.design == "paired" or not plain:
+        return {}
+    read = engine.rows(daily_moments(rows, plain, list(census.values.values())))
+    days = sorted({int(row["day"]) for row in read})
+    shown = days if len(days) <= _MOST_LOOKS else [days[int(i)] for i in np.linspace(0, len(days) - 1, _MOST_LOOKS)]
+    labels = tuple(datetime.fromtimestamp(day * _DAY, UTC).date().isoformat() for day in shown)
+    series = {}
+    for term in plain:
+        metric = used[term.name]
+        blocks = tuple(_cumulative(read, value, days, term, shown) for value in census.values.values())
+        width = len(term.columns)
+        moments = MetricMoments(blocks, level_of(metric, census, reading, blocks), width, census.missing(metric))
+        series[metric.name] = Series(labels, moments)
+    return series
+
+
+def _cumulative(
+    read: Sequence[Mapping[str, Any]], value: str, days: Sequence[int], term: Term, shown: Sequence[int]
+) -> Moments:
+    size = len(term.columns)
+    place = {day: i for i, day in enumerate(days)}
+    units, sums, products = np.zeros(len(days)), np.zeros((len(days), size)), np.zeros((len(days), size, size))
+    for row in read:
+        if row["variant"] != value:
+            continue
+        i = place[int(row["day"])]
+        units[i] = row["units"]
+        for a in range(size):
+            sums[i, a] = row[f"{term.name}_sum_{a}"]
+            for b in range(size):
+                products[i, a, b] = row[f"{term.name}_product_{min(a, b)}_{max(a, b)}"]
+    kept = [place[day] for day in shown]
+    totals = (np.cumsum(part, axis=0)[kept] for part in (units, sums, products))
+    n, total, product = totals
+    return Moments.from_shifted_sums(n, np.zeros(size), total, product)
+
+
+def _fingerprint(blocks: Mapping[str, tuple[Moments, ...]], counts: Mapping[str, Any]) -> str:
+    """For rows in memory the moments stand for the data: whatever changes a number changes them."""
+    digest = hashlib.sha256(repr(sorted(counts.items())).encode())
+    for name in sorted(blocks):
+        for block in blocks[name]:
+            digest.update(block.n.tobytes() + block.mean.tobytes() + block.covariance.tobytes())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

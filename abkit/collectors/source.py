@@ -1,0 +1,105 @@
+"""Where data lies and what its columns mean; nothing is read here."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from abkit.errors import DefinitionError, NotFoundError, suggest
+from abkit.models import Data
+from abkit.models.definition import validate
+
+_CSV = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
+_PARQUET = (".parquet", ".pq")
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Data for an experiment: a file, a glob of files, or a frame, with the meaning of its columns.
+
+    Parameters
+    ----------
+    data : Data
+        The keys of the `data:` section of an experiment file.
+    table : pandas, polars or Arrow frame, optional
+        Rows in memory; otherwise `data.path` says where they are.
+
+    Examples
+    --------
+    >>> Source.csv("runs.csv", variant="agent", unit="task_id").data.unit
+    'task_id'
+    """
+
+    data: Data
+    table: Any = None
+
+    @classmethod
+    def frame(cls, frame: Any, **keys: Any) -> Source:
+        """Describe a pandas, polars or Arrow frame; `keys` are those of the `data:` section."""
+        if frame is None or not hasattr(frame, "columns"):
+            raise DefinitionError(
+                f"expected a pandas, polars or Arrow frame, got {type(frame).__name__}; "
+                "for a file use ab.Source.csv(path) or ab.Source.parquet(path)"
+            )
+        return cls(validate(Data, keys), frame)
+
+    @classmethod
+    def csv(cls, path: str | PathLike[str], **keys: Any) -> Source:
+        """Describe a CSV file, compressed or not, or a glob of them."""
+        return cls(validate(Data, {**keys, "path": str(path)}))
+
+    @classmethod
+    def parquet(cls, path: str | PathLike[str], **keys: Any) -> Source:
+        """Describe a Parquet file or a glob of them."""
+        return cls(validate(Data, {**keys, "path": str(path)}))
+
+    def renamed(self, variants: dict[str, str] | None) -> Source:
+        """Return the same source with another mapping of variants."""
+        return replace(self, data=replace(self.data, variants=variants))
+
+    @property
+    def files(self) -> list[str]:
+        """The files behind the path, sorted; at least one.
+
+        Raises
+        ------
+        NotFoundError
+            Nothing matches.
+        """
+        if self.data.path is None:
+            raise DefinitionError("data: says neither `path` nor is there a frame; give one of them")
+        full = Path(self.data.folder) / self.data.path
+        found = sorted(path for path in glob.glob(str(full), recursive=True) if Path(path).is_file())
+        if not found:
+            siblings = [path.name for path in full.parent.glob("*")] if full.parent.is_dir() else []
+            hint = suggest(full.name, siblings) if siblings else f"; there is no folder {full.parent}"
+            raise NotFoundError(f"no data file {full}{hint}")
+        return found
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the files are Parquet; else they are CSV."""
+        name = (self.data.path or "").lower()
+        if name.endswith(_PARQUET):
+            return True
+        if name.endswith(_CSV):
+            return False
+        raise DefinitionError(
+            f"data.path {self.data.path!r}: expected a name that ends in {', '.join(_CSV + _PARQUET)}"
+        )
+
+    def fingerprint(self) -> str | None:
+        """Return the SHA-256 of the files' bytes; None for a frame, whose moments stand for it."""
+        if self.table is not None:
+            return None
+        digest = hashlib.sha256()
+        for name in self.files:
+            with open(name, "rb") as file:
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+        return f"sha256:{digest.hexdigest()}"

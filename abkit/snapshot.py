@@ -1,0 +1,101 @@
+"""What a collector hands to the analyzer: counts and moments as of a time, and nothing of where they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from abkit.stats import Moments, RatioLevel
+
+
+@dataclass(frozen=True, slots=True)
+class MetricMoments:
+    """The moments of one metric, and how they become its level.
+
+    Parameters
+    ----------
+    blocks : tuple of Moments
+        Randomized: one per variant. Paired: a single one with the columns of all variants.
+    level : RatioLevel
+        From mean vectors to levels.
+    width : int
+        Columns per variant: 2, or 4 with a covariate.
+    missing : dict
+        Rows without a value, by variant.
+    is_rate_of_units : bool
+        Whether every unit is one row that holds 0 or 1.
+    notes : tuple of str
+        What was done to the values (clipping, filling), for the report.
+    """
+
+    blocks: tuple[Moments, ...]
+    level: RatioLevel
+    width: int
+    missing: dict[str, int]
+    is_rate_of_units: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotCollected:
+    """A metric that cannot be computed from this data, and why."""
+
+    reason: str
+    missing: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Cumulative moments of one metric at the end of each day; the batch axis is the look."""
+
+    days: tuple[str, ...]
+    moments: MetricMoments
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Collected counts and moments, as of a time.
+
+    Parameters
+    ----------
+    variants : tuple of str
+        In the experiment's order.
+    design : {"randomized", "paired"}
+    as_of : str
+        ISO time up to which data counts.
+    fingerprint : str
+        ``sha256:...`` of the data.
+    units, rows : dict
+        By variant.
+    total_units : int
+        Distinct units over all variants.
+    rows_left_out : int
+        Rows of other variants, or excluded by a filter.
+    contaminated_units : int
+        Units seen in more than one variant of a randomized experiment; they are left out.
+    incomplete_units : int
+        Units of a paired experiment that lack a variant; they are left out.
+    duplicated_rows : int or None
+        Rows equal to another one in every column; None where rows have no unit.
+    has_time : bool
+        Whether the data says when a row happened.
+    metrics : dict
+        By metric name.
+    series : dict
+        Daily, by metric name, where the data has a time.
+    """
+
+    variants: tuple[str, ...]
+    design: Literal["randomized", "paired"]
+    as_of: str
+    fingerprint: str
+    units: dict[str, int]
+    rows: dict[str, int]
+    total_units: int
+    rows_left_out: int
+    metrics: dict[str, MetricMoments | NotCollected]
+    contaminated_units: int = 0
+    incomplete_units: int = 0
+    duplicated_rows: int | None = None
+    has_time: bool = False
+    series: dict[str, Series] = field(default_factory=dict)
