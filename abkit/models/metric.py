@@ -67,6 +67,7 @@ class Mean(Metric):
     """
 
     column: Name
+    _: KW_ONLY
     kind: Literal["mean"] = "mean"
 
     def __post_init__(self) -> None:
@@ -84,6 +85,7 @@ class Proportion(Metric):
     """
 
     column: Name
+    _: KW_ONLY
     kind: Literal["proportion"] = "proportion"
 
     def __post_init__(self) -> None:
@@ -104,6 +106,7 @@ class Ratio(Metric):
 
     numerator: Name
     denominator: Name
+    _: KW_ONLY
     kind: Literal["ratio"] = "ratio"
 
     @property
@@ -127,6 +130,7 @@ class Quantile(Metric):
 
     column: Name
     q: Annotated[float, Field(gt=0, lt=1)]
+    _: KW_ONLY
     kind: Literal["quantile"] = "quantile"
 
     def __post_init__(self) -> None:
