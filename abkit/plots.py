@@ -1,1 +1,169 @@
-"""Figures: a result in, Axes out."""
+"""Figures: a result in, Axes out; nothing is computed here.
+
+Colours are from Okabe & Ito's palette, and every colour has a marker of its own: ▲ better, ▼ worse, ○ not told apart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from abkit.analyzer.numbers import percent, span
+from abkit.analyzer.result import Analysis, ComparisonResult, MetricResult
+from abkit.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BETTER, WORSE, NEUTRAL = "#0072B2", "#D55E00", "#666666"
+_WIDEST = 6.0
+
+
+def forest(analysis: Analysis, ax: Axes | None = None) -> Axes:
+    """Draw the lift of every metric with its interval, by role.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    ax : matplotlib Axes, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    DataError
+        No metric has a lift with an interval.
+    """
+    rows = forest_rows(analysis)
+    if not rows:
+        raise DataError("no metric has a relative change with an interval; look at analysis.to_frame() for the reasons")
+    ax = ax if ax is not None else _new_axes(len(rows))
+    limit = _axis_limit([bound for _, one in rows for bound in (one.lift.low, one.lift.high) if bound is not None])
+    for place, (metric, one) in enumerate(rows):
+        _draw_interval(ax, len(rows) - 1 - place, metric, one, limit)
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.set_xlim(-limit, limit)
+    ax.set_ylim(-0.7, len(rows) - 0.3)
+    ax.set_yticks(range(len(rows)), [_label(analysis, metric, one) for metric, one in reversed(rows)])
+    ax.set_xlabel("change relative to control; bars are intervals, | is a guardrail's margin")
+    ax.xaxis.set_major_formatter(lambda value, _: percent(value, signed=True))
+    _tidy(ax)
+    return ax
+
+
+def forest_rows(analysis: Analysis) -> list[tuple[MetricResult, ComparisonResult]]:
+    """Return what the forest plot shows, top to bottom."""
+    return [(m, one) for m in analysis.metrics for one in m.comparisons if one.lift.low is not None]
+
+
+def lift_over_time(analysis: Analysis, ax: Axes | None = None) -> Axes:
+    """Draw the primary metric's effect up to each day, with a band that holds at all days together.
+
+    Raises
+    ------
+    DataError
+        The data has no time, or its design has no order in time.
+    """
+    if not analysis.series:
+        raise DataError("there is no time series: name the time column of the data with `time`, in a randomized design")
+    ax = ax if ax is not None else _new_axes(5)
+    scale = 100 if analysis.primary.kind == "proportion" else 1
+    for place, series in enumerate(analysis.series):
+        points = [point for point in series.points if point.low is not None and point.high is not None]
+        days = [point.day for point in points]
+        color = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")[place % 4]
+        ax.fill_between(
+            days,
+            [scale * (point.low or 0) for point in points],
+            [scale * (point.high or 0) for point in points],
+            color=color,
+            alpha=0.18,
+            linewidth=0,
+        )
+        ax.plot(days, [scale * (p.difference or 0) for p in points], color=color, marker="o", label=series.variant)
+    ax.axhline(0, color="black", linewidth=0.8)
+    ax.set_ylabel(f"{_escape(analysis.primary.name)}: difference{' (pp)' if scale == 100 else ''}")
+    ax.tick_params(axis="x", labelrotation=30)
+    if len(analysis.series) > 1:
+        ax.legend(frameon=False)
+    _tidy(ax)
+    return ax
+
+
+def _new_axes(rows: int) -> Axes:
+    from matplotlib import pyplot
+
+    _, ax = pyplot.subplots(figsize=(8, 1.2 + 0.42 * rows), layout="constrained")
+    return cast("Axes", ax)
+
+
+def _axis_limit(bounds: list[float]) -> float:
+    """Wide enough for all intervals, unless one would squeeze the others flat."""
+    sizes = sorted(abs(bound) for bound in bounds)
+    middle = sizes[len(sizes) // 2]
+    return 1.08 * max(0.01, min(sizes[-1], _WIDEST * middle) if middle > 0 else sizes[-1])
+
+
+def _draw_interval(ax: Axes, y: float, metric: MetricResult, one: ComparisonResult, limit: float) -> None:
+    color, marker = NEUTRAL, "o"
+    if one.is_significant:
+        color, marker = (BETTER, "^") if one.direction == "better" else (WORSE, "v")
+    low, high = one.lift.low or 0.0, one.lift.high or 0.0
+    value = one.lift.value or 0.0
+    ax.plot([max(low, -limit), min(high, limit)], [y, y], color=color, linewidth=2.2, solid_capstyle="butt")
+    for bound, beyond, arrow in ((low, low < -limit, "<"), (high, high > limit, ">")):
+        if beyond:
+            ax.plot([limit * (1 if bound > 0 else -1)], [y], color=color, marker=arrow, markersize=7, clip_on=False)
+    if abs(value) <= limit:
+        ax.plot(
+            [value], [y], color=color, marker=marker, markersize=8, markerfacecolor="white" if marker == "o" else color
+        )
+    if metric.role == "guardrail" and metric.margin is not None:
+        edge = metric.margin if metric.goal == "minimize" else -metric.margin
+        if abs(edge) <= limit:
+            ax.plot([edge], [y], color="black", marker="|", markersize=16, markeredgewidth=1.6)
+
+
+def _label(analysis: Analysis, metric: MetricResult, one: ComparisonResult) -> str:
+    several = len(analysis.primary.comparisons) > 1
+    name = f"{metric.name} ({one.variant})" if several else metric.name
+    return f"{_escape(_short(name))}\n{metric.role}, {metric.goal}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 40 else f"{name[:39]}…"
+
+
+def _escape(text: str) -> str:
+    """A dollar sign would start a formula."""
+    return text.replace("\\", "\\\\").replace("$", r"\$")
+
+
+def _tidy(ax: Axes) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="x", color="#dddddd", linewidth=0.6)
+    ax.set_axisbelow(True)
+
+
+def describe_forest(analysis: Analysis) -> str:
+    """Say in words what the forest plot shows."""
+    parts = [
+        f"{metric.name} in {one.variant}: {span(one.lift.low, one.lift.high, kind='lift')}"
+        for metric, one in forest_rows(analysis)
+    ]
+    level = percent(analysis.experiment.confidence_level)
+    return f"Change relative to control, with {level} intervals. {'; '.join(parts)}."
+
+
+def describe_series(analysis: Analysis) -> str:
+    """Say in words what the plot over time shows."""
+    parts = []
+    for series in analysis.series:
+        last: Any = series.points[-1]
+        parts.append(
+            f"{series.variant}, {series.points[0].day} to {last.day}: at the end "
+            f"{span(last.low, last.high, kind=analysis.primary.kind)}"
+        )
+    return f"Effect on {analysis.primary.name} up to each day, with an always-valid band. {'; '.join(parts)}."

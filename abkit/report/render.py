@@ -1,0 +1,159 @@
+"""One report: run the notebook, render it, publish it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from abkit import __version__
+from abkit.models import Experiment
+from abkit.report.bundled import bundled
+from abkit.report.html import render_html
+from abkit.report.notebook import Scalar, execute, read_sentinel
+from abkit.report.publish import locked, new_run_id, publish
+
+_LIBRARIES = ("duckdb", "matplotlib", "nbconvert", "numpy", "papermill", "scipy", "sqlalchemy")
+EXAMPLE = "agents/warming.yml"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A published report.
+
+    Parameters
+    ----------
+    key : str
+        The experiment's key.
+    folder : Path
+        Where report.html, report.ipynb, analysis.json and manifest.json are.
+    analysis : dict
+        The analysis JSON.
+    """
+
+    key: str
+    folder: Path
+    analysis: dict[str, Any]
+
+    @property
+    def html(self) -> Path:
+        """The page to open."""
+        return self.folder / "report.html"
+
+    @property
+    def verdict(self) -> str:
+        """The verdict's name."""
+        return str(self.analysis["decision"]["verdict"])
+
+
+def read_experiment(path: str) -> Experiment:
+    """Read an experiment file; without a path, the example that comes with abkit."""
+    return Experiment.from_yaml(path or bundled("examples", EXAMPLE))
+
+
+def render_report(
+    target: str,
+    out: Path,
+    *,
+    as_of: str = "",
+    parameters: Mapping[str, Scalar] | None = None,
+    timeout: float = 600.0,
+    notebook: Path | None = None,
+    now: datetime | None = None,
+) -> Report:
+    """Render the report of an experiment file into `out/<key>/<run id>/` and point `latest` at it.
+
+    Parameters
+    ----------
+    target : str
+        Path of an experiment file with a `data:` section.
+    out : Path
+        Folder of all reports.
+    as_of : str
+        ISO date or time up to which rows count.
+    parameters : mapping, optional
+        Further parameters of the notebook.
+    timeout : float
+        Seconds for the notebook.
+    notebook : Path, optional
+        Another notebook with the same parameters and a sentinel.
+    now : datetime, optional
+        Names the run.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    AbkitError
+        Nothing was published and the previous report is untouched. The notebook as far as it ran is in
+        `out/<key>/failed/`.
+    """
+    started = now or datetime.now(UTC)
+    experiment = read_experiment(target)
+    source = notebook or bundled("notebooks", "experiment_report.ipynb")
+    run_id = new_run_id(started)
+    given: dict[str, Scalar] = {"experiment": target, "as_of": as_of, "run_id": run_id, **(parameters or {})}
+    folder = out / experiment.key
+    with locked(folder), TemporaryDirectory(prefix="abkit-report-") as work:
+        executed = Path(work) / "report.ipynb"
+        try:
+            node = execute(source, executed, given, timeout=timeout)
+        except BaseException:
+            _keep_failed(executed, folder / "failed" / f"{run_id}.ipynb")
+            raise
+        left = read_sentinel(node) or {}
+        analysis = left["analysis"]
+        page = render_html(node, f"{experiment.name}: {analysis['decision']['verdict'].replace('_', ' ')}")
+        files = {
+            "report.html": page,
+            "report.ipynb": _clean_notebook(node),
+            "analysis.json": json.dumps(analysis, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            "manifest.json": json.dumps(_manifest(run_id, started, given, source, analysis), indent=1) + "\n",
+        }
+        return Report(experiment.key, publish(folder, run_id, files), analysis)
+
+
+def _keep_failed(executed: Path, place: Path) -> None:
+    if executed.is_file():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(executed.read_bytes())
+
+
+def _clean_notebook(node: Any) -> str:
+    """Drop paths and times that papermill records, and fix the id of the injected cell: equal runs, equal files."""
+    import nbformat
+
+    node.metadata.pop("papermill", None)
+    for cell in node.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "injected-parameters"
+    return str(nbformat.writes(node)) + "\n"
+
+
+def _manifest(
+    run_id: str, started: datetime, parameters: Mapping[str, Scalar], source: Path, analysis: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "schema": "abkit.manifest/1",
+        "run_id": run_id,
+        "started_at": started.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "parameters": dict(parameters),
+        "notebook": {"name": source.name, "sha256": hashlib.sha256(source.read_bytes()).hexdigest()},
+        "data_fingerprint": analysis["data"]["fingerprint"],
+        "versions": {
+            "abkit": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in _LIBRARIES},
+        },
+    }
