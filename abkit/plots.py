@@ -40,11 +40,11 @@ def forest(analysis: Analysis, ax: Axes | None = None) -> Axes:
     if not rows:
         raise DataError("no metric has a relative change with an interval; look at analysis.to_frame() for the reasons")
     ax = ax if ax is not None else _new_axes(len(rows))
-    limit = _axis_limit([bound for _, one in rows for bound in (one.lift.low, one.lift.high) if bound is not None])
+    edges = _axis_edges([bound for _, one in rows for bound in (one.lift.low, one.lift.high) if bound is not None])
     for place, (metric, one) in enumerate(rows):
-        _draw_interval(ax, len(rows) - 1 - place, metric, one, limit)
+        _draw_interval(ax, len(rows) - 1 - place, metric, one, edges)
     ax.axvline(0, color="black", linewidth=0.8)
-    ax.set_xlim(-limit, limit)
+    ax.set_xlim(*edges)
     ax.set_ylim(-0.7, len(rows) - 0.3)
     ax.set_yticks(range(len(rows)), [_label(analysis, metric, one) for metric, one in reversed(rows)])
     ax.set_xlabel("change relative to control; bars are intervals, | is a guardrail's margin")
@@ -99,30 +99,33 @@ def _new_axes(rows: int) -> Axes:
     return cast("Axes", ax)
 
 
-def _axis_limit(bounds: list[float]) -> float:
-    """Wide enough for all intervals, unless one would squeeze the others flat."""
+def _axis_edges(bounds: list[float]) -> tuple[float, float]:
+    """Wide enough for all intervals and 0, unless one interval would squeeze the others flat."""
     sizes = sorted(abs(bound) for bound in bounds)
-    middle = sizes[len(sizes) // 2]
-    return 1.08 * max(0.01, min(sizes[-1], _WIDEST * middle) if middle > 0 else sizes[-1])
+    widest = max(0.01, _WIDEST * sizes[len(sizes) // 2] or sizes[-1])
+    left, right = max(min(0.0, *bounds), -widest), min(max(0.0, *bounds), widest)
+    space = 0.06 * (right - left)
+    return left - space, right + space
 
 
-def _draw_interval(ax: Axes, y: float, metric: MetricResult, one: ComparisonResult, limit: float) -> None:
+def _draw_interval(ax: Axes, y: float, metric: MetricResult, one: ComparisonResult, edges: tuple[float, float]) -> None:
+    left, right = edges
     color, marker = NEUTRAL, "o"
     if one.is_significant:
         color, marker = (BETTER, "^") if one.direction == "better" else (WORSE, "v")
     low, high = one.lift.low or 0.0, one.lift.high or 0.0
     value = one.lift.value or 0.0
-    ax.plot([max(low, -limit), min(high, limit)], [y, y], color=color, linewidth=2.2, solid_capstyle="butt")
-    for bound, beyond, arrow in ((low, low < -limit, "<"), (high, high > limit, ">")):
-        if beyond:
-            ax.plot([limit * (1 if bound > 0 else -1)], [y], color=color, marker=arrow, markersize=7, clip_on=False)
-    if abs(value) <= limit:
+    ax.plot([max(low, left), min(high, right)], [y, y], color=color, linewidth=2.2, solid_capstyle="butt")
+    for edge, goes_on, arrow in ((left, low < left, "<"), (right, high > right, ">")):
+        if goes_on:
+            ax.plot([edge], [y], color=color, marker=arrow, markersize=7, clip_on=False)
+    if left <= value <= right:
         ax.plot(
             [value], [y], color=color, marker=marker, markersize=8, markerfacecolor="white" if marker == "o" else color
         )
     if metric.role == "guardrail" and metric.margin is not None:
         edge = metric.margin if metric.goal == "minimize" else -metric.margin
-        if abs(edge) <= limit:
+        if left <= edge <= right:
             ax.plot([edge], [y], color="black", marker="|", markersize=16, markeredgewidth=1.6)
 
 

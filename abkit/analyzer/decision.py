@@ -79,7 +79,8 @@ def decide(
     missing = best.primary.units_needed
     more = max(missing - rules.units, 0) if missing else None
     winner = best.variant if verdict in {"ship", "below_threshold"} else None
-    text = recommendation(verdict, primary, best.primary, blockers, more)
+    has_guardrails = any(metric.role == "guardrail" for metric in metrics)
+    text = recommendation(verdict, primary, best.primary, blockers, more, has_guardrails=has_guardrails)
     if tied and verdict == "ship":
         text += f" It cannot be told apart from {', '.join(map(repr, tied))}: choose among them by cost or risk."
     return Decision(

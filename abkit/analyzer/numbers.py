@@ -110,21 +110,26 @@ def difference(value: float | None, kind: str, decimals: int | None = None) -> s
     return points(value, decimals) if kind == "proportion" else number(value, decimals, signed=True)
 
 
-def span(low: float | None, high: float | None, *, kind: str) -> str:
+def span(low: float | None, high: float | None, *, kind: str, joined: str = " to ") -> str:
     """Write an interval, both ends with the same decimals; kind "lift" is in percent.
+
+    An end that is not 0 never reads as 0: on which side of it the interval ends is what people look for.
 
     Examples
     --------
-    >>> span(0.0141, 0.0663, kind="lift"), span(None, None, kind="mean")
-    ('+1.4% to +6.6%', '—')
+    >>> span(0.0141, 0.0663, kind="lift"), span(-0.0004, 0.23, kind="proportion"), span(None, None, kind="mean")
+    ('+1.4% to +6.6%', '−0.04 pp to +23.00 pp', '—')
     """
     if low is None or high is None:
         return "—"
     scale = 100 if kind in {"lift", "proportion"} else 1
     places = decimals_for(scale * (high - low) / 2)
+    ends = [abs(scale * end) for end in (low, high) if end != 0]
+    while places < 9 and any(round(end, places) == 0 for end in ends):
+        places += 1
     if kind == "lift":
-        return f"{percent(low, places, signed=True)} to {percent(high, places, signed=True)}"
-    return f"{difference(low, kind, places)} to {difference(high, kind, places)}"
+        return f"{percent(low, places, signed=True)}{joined}{percent(high, places, signed=True)}"
+    return f"{difference(low, kind, places)}{joined}{difference(high, kind, places)}"
 
 
 def count(value: float | None) -> str:

@@ -293,3 +293,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of `Analysis.to_dict()`; a copy is kept in analysis.schema.json for other programs."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Analysis).json_schema(mode="serialization")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abkit.analyzer.numbers import count, percent, span
+from abkit.analyzer.numbers import count, difference, percent, span
 from abkit.analyzer.result import ComparisonResult, GuardrailResult, MetricResult, Verdict
 
 VERDICTS: dict[Verdict, str] = {
@@ -30,10 +30,10 @@ def compatible(metric: MetricResult, one: ComparisonResult) -> str:
     kind = "lift" if interval is one.lift else metric.kind
     if interval.low is None or interval.high is None:
         return f"No interval for {metric.name!r}: {interval.reason or one.difference.reason or 'not computed'}."
-    best = span(interval.value, interval.value, kind=kind).split(" to ", maxsplit=1)[0]
+    best = percent(interval.value, signed=True) if kind == "lift" else difference(interval.value, kind)
     return (
         f"The data are compatible with a change of {metric.name!r} between "
-        f"{span(interval.low, interval.high, kind=kind)} ({percent(one.confidence_level)} interval); "
+        f"{span(interval.low, interval.high, kind=kind, joined=' and ')} ({percent(one.confidence_level)} interval); "
         f"best single estimate {best}."
     )
 
@@ -90,7 +90,13 @@ def _is_worse(metric: MetricResult, lift: float) -> bool:
 
 
 def recommendation(
-    verdict: Verdict, metric: MetricResult, one: ComparisonResult, blockers: list[str], more_units: int | None
+    verdict: Verdict,
+    metric: MetricResult,
+    one: ComparisonResult,
+    blockers: list[str],
+    more_units: int | None,
+    *,
+    has_guardrails: bool,
 ) -> str:
     """Say in one or two sentences what to do."""
     name, change = one.variant, percent(one.lift.value, signed=True)
@@ -98,7 +104,8 @@ def recommendation(
     if verdict == "invalid":
         return f"Do not use these results: {'; '.join(blockers)}. Find the cause, mend it and run the experiment again."
     if verdict == "ship":
-        return f"Ship {name!r}: a significant improvement ({said}), large enough to matter, and every guardrail holds."
+        held = "every guardrail holds" if has_guardrails else "there was no guardrail to hold"
+        return f"Ship {name!r}: a significant improvement ({said}), large enough to matter, and {held}."
     if verdict == "do_not_ship":
         return f"Do not ship {name!r}: {'; '.join(blockers)}."
     if verdict == "below_threshold":

@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from abkit import __version__
+from abkit.analyzer.result import Verdict
+from abkit.analyzer.wording import SYMBOLS, VERDICTS
 from abkit.models import Experiment
 from abkit.report.bundled import bundled
 from abkit.report.html import render_html
@@ -48,9 +50,16 @@ class Report:
         return self.folder / "report.html"
 
     @property
-    def verdict(self) -> str:
+    def headline(self) -> str:
+        """Key, verdict and recommendation in one line."""
+        told = self.analysis["decision"]["recommendation"]
+        return f"{self.key}: {SYMBOLS[self.verdict]} {VERDICTS[self.verdict]}. {told}"
+
+    @property
+    def verdict(self) -> Verdict:
         """The verdict's name."""
-        return str(self.analysis["decision"]["verdict"])
+        verdict: Verdict = self.analysis["decision"]["verdict"]
+        return verdict
 
 
 def read_experiment(path: str) -> Experiment:

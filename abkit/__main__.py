@@ -1,0 +1,5 @@
+"""`python -m abkit` is `abkit`."""
+
+from abkit.cli import main
+
+main()

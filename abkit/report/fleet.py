@@ -1,0 +1,62 @@
+"""Many reports, a bounded number at a time, each with an outcome of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+from abkit.errors import AbkitError, ReportError
+from abkit.report.notebook import Scalar
+from abkit.report.render import Report, render_report
+
+Outcome = tuple[str, Report | AbkitError]
+
+
+def render_all(
+    targets: Sequence[str],
+    out: Path,
+    *,
+    as_of: str = "",
+    parameters: Mapping[str, Scalar] | None = None,
+    jobs: int = 1,
+    timeout: float = 600.0,
+) -> Iterator[Outcome]:
+    """Render each target and yield (target, report or error) as they are done.
+
+    Parameters
+    ----------
+    targets : sequence of str
+        Experiment files.
+    out : Path
+        Folder of all reports.
+    as_of, parameters, timeout
+        As in `render_report`.
+    jobs : int
+        Reports at once; each has a process of its own for its notebook besides.
+
+    Yields
+    ------
+    (str, Report or AbkitError)
+    """
+    arguments = (out, as_of, dict(parameters or {}), timeout)
+    if jobs == 1 or len(targets) == 1:
+        for target in targets:
+            yield target, _attempt(target, *arguments)
+        return
+    with ProcessPoolExecutor(min(jobs, len(targets)), mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(_attempt, target, *arguments): target for target in targets}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+def _attempt(
+    target: str, out: Path, as_of: str, parameters: Mapping[str, Scalar], timeout: float
+) -> Report | AbkitError:
+    try:
+        return render_report(target, out, as_of=as_of, parameters=parameters, timeout=timeout)
+    except AbkitError as error:
+        return error
+    except OSError as error:
+        return ReportError(f"the report of {target} could not be written: {error}; the previous one is untouched")
