@@ -98,9 +98,9 @@ class Comparison:
         lift of 0 it is the test of the difference. NaN where the set is unbounded (the control level is not
         distinguishable from 0) or the control level is not positive.
         """
-        low = self._lift_bound(alpha, -1.0)
-        high = self._lift_bound(alpha, 1.0)
-        return low, high
+        low, high = self._lift_bound(alpha, -1.0), self._lift_bound(alpha, 1.0)
+        bounded = np.isfinite(low) & np.isfinite(high)
+        return np.where(bounded, low, np.nan), np.where(bounded, high, np.nan)
 
     def _lift_bound(self, alpha: npt.ArrayLike, side: float) -> Array:
         """Alternate between the root at fixed multiplier and the multiplier at that root; both settle together."""

@@ -1,0 +1,385 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from abkit.collectors import Source, collect
+from abkit.errors import AbkitError, DataError, DefinitionError, NotFoundError
+from abkit.models import Experiment, Mean, Proportion, Quantile, Ratio, Variant
+from abkit.snapshot import MetricMoments, NotCollected
+from abkit.stats import Moments, delta_method
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def experiment(*metrics: object, variants: tuple[str, ...] = ("a", "b")) -> Experiment:
+    share = 100 / len(variants)
+    return Experiment(
+        key="demo",
+        variants=[Variant(name, share, is_control=place == 0) for place, name in enumerate(variants)],
+        primary_metric=metrics[0],
+        secondary_metrics=list(metrics[1:]),
+    )
+
+
+def events(seed: int = 1, units: int = 60, variants: tuple[str, ...] = ("a", "b")) -> pd.DataFrame:
+    """Several rows per unit, each unit in one variant."""
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(1, 6, units)
+    unit = np.repeat(np.arange(units), rows)
+    return pd.DataFrame(
+        {
+            "variant": np.array(variants)[unit % len(variants)],
+            "unit": [f"{u:03d}" for u in unit],
+            "cost": rng.lognormal(0, 1, unit.size) + unit / units,
+            "success": rng.integers(0, 2, unit.size),
+            "calls": rng.integers(1, 9, unit.size),
+            "before": (unit / units) + rng.normal(0, 0.1, unit.size),
+            "at": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 10, unit.size), "D"),
+        }
+    )
+
+
+def levels(snapshot, name):  # type: ignore[no-untyped-def]
+    moments = snapshot.metrics[name]
+    assert isinstance(moments, MetricMoments)
+    return delta_method(moments.level, moments.blocks, moments.width)
+
+
+def by_hand(frame: pd.DataFrame, numerator: str, denominator: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Level and standard error per variant by pandas and the linearised variance."""
+    value, se = [], []
+    for _, part in frame.assign(one=1.0).groupby("variant"):
+        sums = part.groupby("unit")[[numerator, denominator or "one"]].sum().to_numpy(float)
+        ratio = sums[:, 0].sum() / sums[:, 1].sum()
+        residual = sums[:, 0] - ratio * sums[:, 1]
+        value.append(ratio)
+        se.append(np.sqrt(residual.var(ddof=1) / len(sums)) / sums[:, 1].mean())
+    return np.array(value), np.array(se)
+
+
+FRAMES = {"pandas": lambda frame: frame, "polars": pl.from_pandas, "arrow": pa.Table.from_pandas}
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_every_frame_gives_the_moments_computed_by_hand(kind: str) -> None:
+    frame = events()
+    one = experiment(Mean("cost"), Proportion("success"), Ratio("cost", "calls"))
+    snapshot = collect(one, Source.frame(FRAMES[kind](frame), unit="unit"), now=NOW)
+    assert snapshot.units == frame.groupby("variant")["unit"].nunique().to_dict()
+    assert snapshot.rows == frame.groupby("variant").size().to_dict()
+    for name, numerator, denominator in (
+        ("cost", "cost", None),
+        ("success", "success", None),
+        ("cost_per_calls", "cost", "calls"),
+    ):
+        value, se = by_hand(frame, numerator, denominator)
+        np.testing.assert_allclose(levels(snapshot, name).value, value, rtol=1e-12)
+        np.testing.assert_allclose(levels(snapshot, name).se, se, rtol=1e-9)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet"])
+def test_every_file_format_and_a_glob_give_the_same(tmp_path: Path, suffix: str) -> None:
+    frame = events()
+    for place, part in enumerate((frame[:50], frame[50:])):
+        name = tmp_path / f"part{place}{suffix}"
+        part.to_parquet(name) if suffix == ".parquet" else part.to_csv(name, index=False)
+    read = Source.parquet if suffix == ".parquet" else Source.csv
+    one = experiment(Mean("cost"), Quantile("cost", 0.5))
+    from_files = collect(one, read(tmp_path / f"part*{suffix}", unit="unit", time="at"), now=NOW)
+    from_frame = collect(one, Source.frame(frame, unit="unit", time="at"), now=NOW)
+    for name in ("cost", "cost_p50"):
+        np.testing.assert_allclose(levels(from_files, name).value, levels(from_frame, name).value, rtol=1e-12)
+        np.testing.assert_allclose(levels(from_files, name).se, levels(from_frame, name).se, rtol=1e-9)
+    assert from_files.as_of == from_frame.as_of == f"{frame['at'].max():%Y-%m-%dT%H:%M:%SZ}"
+    assert from_files.fingerprint.startswith("sha256:")
+
+
+def test_without_a_unit_every_row_is_one() -> None:
+    frame = events()
+    snapshot = collect(experiment(Mean("cost")), Source.frame(frame), now=NOW)
+    grouped = frame.groupby("variant")["cost"]
+    np.testing.assert_allclose(levels(snapshot, "cost").value, grouped.mean(), rtol=1e-12)
+    np.testing.assert_allclose(levels(snapshot, "cost").se, grouped.sem(), rtol=1e-12)
+
+
+def test_paired_units_stand_side_by_side() -> None:
+    rng = np.random.default_rng(3)
+    base = rng.normal(5, 1, 40)
+    frame = pd.concat(
+        pd.DataFrame({"variant": name, "unit": range(40), "score": base + shift + rng.normal(0, 0.3, 40)})
+        for name, shift in (("a", 0), ("b", 0.4), ("c", 1))
+    )
+    source = Source.frame(pd.concat([frame, frame[:1].assign(unit=99)]), unit="unit", design="paired")
+    snapshot = collect(experiment(Mean("score"), variants=("a", "b", "c")), source, now=NOW)
+    assert (snapshot.total_units, snapshot.incomplete_units) == (40, 1)
+    wide = frame.pivot(index="unit", columns="variant", values="score")
+    got = levels(snapshot, "score")
+    np.testing.assert_allclose(got.value, wide.mean(), rtol=1e-12)
+    np.testing.assert_allclose(got.covariance[0], wide.cov() / 40, rtol=1e-9)
+
+
+def test_a_quantile_is_the_one_of_numpy_and_its_variance_is_clustered() -> None:
+    frame = events(units=200)
+    snapshot = collect(experiment(Quantile("cost", 0.9)), Source.frame(frame, unit="unit"), now=NOW)
+    expected = frame.groupby("variant")["cost"].quantile(0.9)
+    np.testing.assert_allclose(levels(snapshot, "cost_p90").value, expected, rtol=1e-12)
+    assert (levels(snapshot, "cost_p90").se > 0).all()
+
+
+def test_a_quantile_with_too_few_rows_is_refused_with_the_number_needed() -> None:
+    snapshot = collect(experiment(Mean("cost"), Quantile("cost", 0.99)), Source.frame(events()), now=NOW)
+    refused = snapshot.metrics["cost_p99"]
+    assert isinstance(refused, NotCollected)
+    assert "p99 needs at least" in refused.reason
+
+
+def test_units_seen_in_two_variants_are_left_out_and_counted() -> None:
+    frame = events()
+    stray = frame[frame["unit"] == "000"].assign(variant="b")
+    snapshot = collect(experiment(Mean("cost")), Source.frame(pd.concat([frame, stray]), unit="unit"), now=NOW)
+    assert (snapshot.contaminated_units, snapshot.total_units) == (1, 60)
+    value, _ = by_hand(frame[frame["unit"] != "000"], "cost", None)
+    np.testing.assert_allclose(levels(snapshot, "cost").value, value, rtol=1e-12)
+
+
+def test_equal_rows_are_counted() -> None:
+    frame = events()
+    snapshot = collect(experiment(Mean("cost")), Source.frame(pd.concat([frame, frame[:7]]), unit="unit"), now=NOW)
+    assert snapshot.duplicated_rows == 7
+
+
+@pytest.mark.parametrize("unit", [None, "unit"])
+def test_days_cumulate_and_units_that_return_are_counted_once(unit: str | None) -> None:
+    frame = events(units=80)
+    source = Source.frame(frame, unit=unit, time="at")
+    series = collect(experiment(Mean("cost"), Ratio("cost", "calls")), source, now=NOW).series
+    assert list(series) == ["cost", "cost_per_calls"]
+    days = sorted(frame["at"].unique())
+    assert list(series["cost"].days) == [f"{day:%Y-%m-%d}" for day in days]
+    moments = series["cost_per_calls"].moments
+    daily = delta_method(moments.level, moments.blocks, moments.width)
+    for look, day in enumerate(days):
+        part = frame[frame["at"] <= day].assign(unit=lambda f: f["unit"] if unit else np.arange(len(f)))
+        value, se = by_hand(part, "cost", "calls")
+        np.testing.assert_allclose(daily.value[look], value, rtol=1e-10)
+        np.testing.assert_allclose(daily.se[look], se, rtol=1e-8)
+        assert daily.n[look].sum() == part["unit"].nunique()
+
+
+def test_as_of_leaves_later_rows_out() -> None:
+    frame = events()
+    limit = datetime(2026, 1, 4, 23, 59, tzinfo=UTC)
+    snapshot = collect(experiment(Mean("cost")), Source.frame(frame, time="at"), now=NOW, as_of=limit)
+    assert sum(snapshot.rows.values()) == (frame["at"] <= "2026-01-04 23:59").sum()
+    assert snapshot.as_of == "2026-01-04T23:59:00Z"
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("zero", [2.0, 2.0]), ("drop", [3.0, 2.0])])
+def test_missing_values_follow_the_rule(rule: str, expected: list[float]) -> None:
+    frame = pd.DataFrame({"variant": list("aaabbb"), "x": [3.0, 3.0, None, 1.0, 2.0, 3.0]})
+    snapshot = collect(experiment(Mean("x", missing=rule)), Source.frame(frame), now=NOW)
+    np.testing.assert_allclose(levels(snapshot, "x").value, expected)
+    assert snapshot.metrics["x"].missing == {"a": 1, "b": 0}
+    dropped = snapshot.metrics["x"].blocks[0].n
+    assert dropped == (2 if rule == "drop" else 3)
+
+
+def test_a_dropped_row_counts_neither_in_n_nor_in_the_moments() -> None:
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"variant": list("ab") * 50, "unit": range(100), "x": rng.normal(7, 2, 100)})
+    frame.loc[::3, "x"] = None
+    got = collect(experiment(Mean("x", missing="drop")), Source.frame(frame, unit="unit"), now=NOW)
+    np.testing.assert_allclose(levels(got, "x").se, frame.dropna().groupby("variant")["x"].sem(), rtol=1e-9)
+
+
+def test_a_cap_is_pooled_over_variants() -> None:
+    frame = events()
+    snapshot = collect(experiment(Mean("cost", cap=0.9)), Source.frame(frame), now=NOW)
+    clipped = frame.assign(cost=frame["cost"].clip(upper=frame["cost"].quantile(0.9)))
+    np.testing.assert_allclose(levels(snapshot, "cost").value, clipped.groupby("variant")["cost"].mean(), rtol=1e-12)
+    assert "clipped" in snapshot.metrics["cost"].notes[0]
+
+
+def test_enormous_offsets_keep_the_variance() -> None:
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"variant": list("ab") * 500, "unit": np.arange(1000) // 4, "x": 1e8 + rng.normal(0, 1, 1000)})
+    frame["variant"] = np.where(frame["unit"] % 2, "a", "b")
+    small = frame.assign(x=frame["x"] - 1e8)
+    for unit in (None, "unit"):
+        large = levels(collect(experiment(Mean("x")), Source.frame(frame, unit=unit), now=NOW), "x")
+        usual = levels(collect(experiment(Mean("x")), Source.frame(small, unit=unit), now=NOW), "x")
+        np.testing.assert_allclose(large.se, usual.se, rtol=1e-6)
+
+
+def test_a_value_is_compared_as_text_so_that_leading_zeros_stay(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("variant,unit,x\n01,007,1\n01,7,2\n1,008,3\n1,8,4\n")
+    source = Source.csv(tmp_path / "x.csv", unit="unit", variants={"a": "01", "b": "1"})
+    assert collect(experiment(Mean("x")), source, now=NOW).units == {"a": 2, "b": 2}
+
+
+def test_true_and_false_in_a_text_file_are_one_and_zero(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("variant,ok\na,True\na,False\nb,true\nb,TRUE\n")
+    snapshot = collect(experiment(Proportion("ok")), Source.csv(tmp_path / "x.csv"), now=NOW)
+    np.testing.assert_allclose(levels(snapshot, "ok").value, [0.5, 1.0])
+
+
+def test_other_variants_are_left_out_and_counted_only_when_values_are_named() -> None:
+    frame = events(variants=("a", "b", "c"))
+    named = collect(experiment(Mean("cost")), Source.frame(frame, variants={"a": "a", "b": "b"}), now=NOW)
+    assert named.rows_left_out == (frame["variant"] == "c").sum()
+    with pytest.raises(DataError, match="holds variants that the experiment lacks: 'c'"):
+        collect(experiment(Mean("cost")), Source.frame(frame), now=NOW)
+
+
+def test_rows_of_a_where_filter() -> None:
+    frame = events().assign(kind=lambda f: np.where(f["calls"] > 4, "x", "y"))
+    snapshot = collect(experiment(Mean("cost")), Source.frame(frame, where={"kind": "x", "success": 1}), now=NOW)
+    assert sum(snapshot.rows.values()) == ((frame["calls"] > 4) & (frame["success"] == 1)).sum()
+
+
+def test_hostile_column_names_are_names() -> None:
+    name = 'x"; DROP TABLE abkit_rows; --'
+    frame = events().rename(columns={"cost": name})
+    snapshot = collect(experiment(Mean(name)), Source.frame(frame), now=NOW)
+    np.testing.assert_allclose(levels(snapshot, name).value, frame.groupby("variant")[name].mean())
+
+
+BAD = {
+    "absent column": (dict(x=[1.0] * 4), "cost", {}, NotFoundError, "lacks columns"),
+    "absent column, near miss": (dict(costs=[1.0] * 4), "cost", {}, NotFoundError, "did you mean 'costs'"),
+    "text": (dict(cost=["1", "2", "oops", "4"]), "cost", {}, DataError, "'cost': 1 of 4 rows hold text.*'oops'"),
+    "nan": (
+        dict(cost=[1.0, 2, float("nan"), 4]),
+        "cost",
+        {},
+        DataError,
+        "'cost': 1 of 4 rows have no value .a 0, b 1.",
+    ),
+    "infinite": (dict(cost=[1.0, 2, float("inf"), 4]), "cost", {}, DataError, "'cost': 1 of 4 rows are infinite"),
+    "no unit": (dict(cost=[1.0] * 4, u=["x", None, "z", "w"]), "cost", {"unit": "u"}, DataError, "'u': 1 rows have no"),
+    "no time": (
+        dict(cost=[1.0] * 4, t=["2026-01-01"] * 3 + ["soon"]),
+        "cost",
+        {"time": "t"},
+        DataError,
+        "readable time",
+    ),
+    "no rows": (dict(cost=[]), "cost", {}, NotFoundError, "holds no rows"),
+    "no row of a variant": (
+        dict(cost=[1.0] * 4, v=["a"] * 4),
+        "cost",
+        {"variant": "v"},
+        NotFoundError,
+        "no rows for a v",
+    ),
+    "no variant": (
+        dict(cost=[1.0] * 4, v=["a", "b", "b", None]),
+        "cost",
+        {"variant": "v"},
+        DataError,
+        "name no variant",
+    ),
+    "no pair": (
+        dict(cost=[1.0] * 4, u=[1, 2, 3, 4]),
+        "cost",
+        {"unit": "u", "design": "paired"},
+        NotFoundError,
+        "no pair",
+    ),
+    "always both": (dict(cost=[1.0] * 4, u=[1, 2, 1, 2]), "cost", {"unit": "u"}, NotFoundError, "design: paired"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_data_names_column_and_count_and_the_way_out(case: str) -> None:
+    columns, metric, keys, kind, said = BAD[case]
+    size = len(next(iter(columns.values())))
+    frame = pd.DataFrame({"variant": (["a", "a", "b", "b"])[:size], **columns})
+    with pytest.raises(kind, match=said):
+        collect(experiment(Mean(metric)), Source.frame(frame, **keys), now=NOW)
+
+
+def test_a_proportion_with_other_values_is_refused() -> None:
+    frame = pd.DataFrame({"variant": list("aabb"), "ok": [0, 1, 2, 1]})
+    with pytest.raises(DataError, match="'ok': 1 of 4 rows hold values other than 0 and 1"):
+        collect(experiment(Proportion("ok")), Source.frame(frame), now=NOW)
+
+
+def test_all_kinds_of_problems_are_told_at_once() -> None:
+    frame = pd.DataFrame({"variant": list("aabb"), "x": ["1", "n/a", "2", "3"], "ok": [0, 1, 5, None]})
+    with pytest.raises(DataError) as raised:
+        collect(experiment(Mean("x"), Proportion("ok")), Source.frame(frame), now=NOW)
+    assert len(str(raised.value).splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [("empty.csv", b"", "empty"), ("header.csv", b"variant,x\n", "no rows"), ("bad.parquet", b"PAR0", "cannot read")],
+)
+def test_broken_files(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(AbkitError, match=said):
+        collect(experiment(Mean("x")), Source.csv(tmp_path / name), now=NOW)
+
+
+def test_an_absent_file_and_a_strange_name(tmp_path: Path) -> None:
+    (tmp_path / "runs.csv").write_text("x")
+    with pytest.raises(NotFoundError, match=r"did you mean 'runs\.csv'"):
+        collect(experiment(Mean("x")), Source.csv(tmp_path / "run.csv"), now=NOW)
+    (tmp_path / "runs.xlsx").write_text("x")
+    with pytest.raises(DefinitionError, match="expected a name that ends in"):
+        collect(experiment(Mean("x")), Source.csv(tmp_path / "runs.xlsx"), now=NOW)
+    with pytest.raises(DefinitionError, match="expected a pandas, polars or Arrow frame"):
+        Source.frame([1, 2])
+
+
+def test_the_same_data_gives_the_same_snapshot_to_the_last_bit(tmp_path: Path) -> None:
+    events(units=3000).to_parquet(tmp_path / "x.parquet")
+    one = experiment(Mean("cost"), Quantile("cost", 0.95))
+    first, second = (collect(one, Source.parquet(tmp_path / "x.parquet", unit="unit"), now=NOW) for _ in range(2))
+    assert first.fingerprint == second.fingerprint
+    for name in first.metrics:
+        for left, right in zip(first.metrics[name].blocks, second.metrics[name].blocks, strict=True):
+            assert left.mean.tobytes() == right.mean.tobytes()
+            assert left.covariance.tobytes() == right.covariance.tobytes()
+
+
+def test_totals_per_variant_are_what_rows_would_have_been() -> None:
+    rng = np.random.default_rng(6)
+    rows = pd.DataFrame({"variant": list("ab") * 300, "ok": rng.integers(0, 2, 600), "spend": rng.gamma(2, 3, 600)})
+    grouped = rows.groupby("variant")
+    totals = pd.DataFrame(
+        {"n": grouped.size(), "ok": grouped["ok"].sum(), "m": grouped["spend"].mean(), "v": grouped["spend"].var()}
+    ).reset_index()
+    one = experiment(Proportion("ok"), Mean("spend"))
+    summary = {"n": "n", "sums": {"ok": "ok"}, "means": {"spend": "m"}, "variances": {"spend": "v"}}
+    got = collect(one, Source.frame(totals, summary=summary), now=NOW)
+    expected = collect(one, Source.frame(rows), now=NOW)
+    for name in ("ok", "spend"):
+        np.testing.assert_allclose(levels(got, name).value, levels(expected, name).value, rtol=1e-12)
+        np.testing.assert_allclose(levels(got, name).se, levels(expected, name).se, rtol=1e-9)
+    assert got.units == expected.units
+
+
+@pytest.mark.parametrize(
+    ("n", "ok", "said"),
+    [(10, 11, "which cannot be"), (0, 0, "at least 1"), (2.5, 1, "whole number"), (10, -1, "cannot be")],
+)
+def test_totals_that_cannot_be_are_refused(n: float, ok: float, said: str) -> None:
+    totals = pd.DataFrame({"variant": ["a", "b"], "n": [n, 10], "ok": [ok, 5]})
+    with pytest.raises(DataError, match=said):
+        collect(experiment(Proportion("ok")), Source.frame(totals, summary={"n": "n", "sums": {"ok": "ok"}}), now=NOW)
+
+
+def test_several_rows_of_totals_are_disjoint_units() -> None:
+    totals = pd.DataFrame({"variant": ["a", "a", "b"], "n": [10, 20, 30], "ok": [5, 5, 20]})
+    source = Source.frame(totals, summary={"n": "n", "sums": {"ok": "ok"}})
+    snapshot = collect(experiment(Proportion("ok")), source, now=NOW)
+    flat = np.concatenate([np.ones(10), np.zeros(20)])
+    expected = Moments.from_rows(np.stack([flat, np.ones(30)], -1))
+    np.testing.assert_allclose(snapshot.metrics["ok"].blocks[0].covariance, expected.covariance, atol=1e-12)
