@@ -179,7 +179,8 @@ def test_guardrails_hold_are_violated_or_stay_undecided(goal: str, factor: float
     found = analysis.metric("x").comparisons[0].guardrail
     assert found is not None
     assert found.status == status
-    assert (found.p_value is not None) and (found.p_value < 0.05) == (status == "holds")
+    assert found.p_value is not None
+    assert (found.p_value < 0.05) == (status == "holds")
 
 
 def test_an_uncomputable_guardrail_is_undecided_never_passed() -> None:

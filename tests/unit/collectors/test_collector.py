@@ -250,48 +250,54 @@ def test_hostile_column_names_are_names() -> None:
 
 
 BAD = {
-    "absent column": (dict(x=[1.0] * 4), "cost", {}, NotFoundError, "lacks columns"),
-    "absent column, near miss": (dict(costs=[1.0] * 4), "cost", {}, NotFoundError, "did you mean 'costs'"),
-    "text": (dict(cost=["1", "2", "oops", "4"]), "cost", {}, DataError, "'cost': 1 of 4 rows hold text.*'oops'"),
+    "absent column": ({"x": [1.0] * 4}, "cost", {}, NotFoundError, "lacks columns"),
+    "absent column, near miss": ({"costs": [1.0] * 4}, "cost", {}, NotFoundError, "did you mean 'costs'"),
+    "text": ({"cost": ["1", "2", "oops", "4"]}, "cost", {}, DataError, "'cost': 1 of 4 rows hold text.*'oops'"),
     "nan": (
-        dict(cost=[1.0, 2, float("nan"), 4]),
+        {"cost": [1.0, 2, float("nan"), 4]},
         "cost",
         {},
         DataError,
         "'cost': 1 of 4 rows have no value .a 0, b 1.",
     ),
-    "infinite": (dict(cost=[1.0, 2, float("inf"), 4]), "cost", {}, DataError, "'cost': 1 of 4 rows are infinite"),
-    "no unit": (dict(cost=[1.0] * 4, u=["x", None, "z", "w"]), "cost", {"unit": "u"}, DataError, "'u': 1 rows have no"),
+    "infinite": ({"cost": [1.0, 2, float("inf"), 4]}, "cost", {}, DataError, "'cost': 1 of 4 rows are infinite"),
+    "no unit": (
+        {"cost": [1.0] * 4, "u": ["x", None, "z", "w"]},
+        "cost",
+        {"unit": "u"},
+        DataError,
+        "'u': 1 rows have no",
+    ),
     "no time": (
-        dict(cost=[1.0] * 4, t=["2026-01-01"] * 3 + ["soon"]),
+        {"cost": [1.0] * 4, "t": ["2026-01-01"] * 3 + ["soon"]},
         "cost",
         {"time": "t"},
         DataError,
         "readable time",
     ),
-    "no rows": (dict(cost=[]), "cost", {}, NotFoundError, "holds no rows"),
+    "no rows": ({"cost": []}, "cost", {}, NotFoundError, "holds no rows"),
     "no row of a variant": (
-        dict(cost=[1.0] * 4, v=["a"] * 4),
+        {"cost": [1.0] * 4, "v": ["a"] * 4},
         "cost",
         {"variant": "v"},
         NotFoundError,
         "no rows for a v",
     ),
     "no variant": (
-        dict(cost=[1.0] * 4, v=["a", "b", "b", None]),
+        {"cost": [1.0] * 4, "v": ["a", "b", "b", None]},
         "cost",
         {"variant": "v"},
         DataError,
         "name no variant",
     ),
     "no pair": (
-        dict(cost=[1.0] * 4, u=[1, 2, 3, 4]),
+        {"cost": [1.0] * 4, "u": [1, 2, 3, 4]},
         "cost",
         {"unit": "u", "design": "paired"},
         NotFoundError,
         "no pair",
     ),
-    "always both": (dict(cost=[1.0] * 4, u=[1, 2, 1, 2]), "cost", {"unit": "u"}, NotFoundError, "design: paired"),
+    "always both": ({"cost": [1.0] * 4, "u": [1, 2, 1, 2]}, "cost", {"unit": "u"}, NotFoundError, "design: paired"),
 }
 
 
