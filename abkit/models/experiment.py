@@ -208,7 +208,10 @@ class Experiment:
 
     def to_yaml(self) -> str:
         """Return the definition as YAML; `from_yaml` reads it back to an equal experiment."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+        if yaml.safe_load(text) != self.to_dict():  # PyYAML folds U+0085 and its like when they stand bare
+            text = yaml.safe_dump(self.to_dict(), sort_keys=False)
+        return text
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Experiment:

@@ -60,7 +60,7 @@ def verdict_card(analysis: Analysis) -> Block:
     split = analysis.check("srm")
     figures = [
         (f"{primary.name} in {best.variant}", numbers.percent(best.lift.value, signed=True), _interval(analysis)),
-        ("guardrails that hold", f"{holding} of {len(guardrails)}", "each shown within its margin"),
+        _guardrail_figure(holding, len(guardrails)),
         ("split as planned", _STATUSES[split.status], f"p = {numbers.p_value(split.p_value)}"),
     ]
     tiles = Markup("").join(
@@ -86,6 +86,12 @@ def verdict_card(analysis: Analysis) -> Block:
             table,
         )
     )
+
+
+def _guardrail_figure(holding: int, total: int) -> tuple[str, str, str]:
+    if not total:
+        return "guardrails", "none", "the plan has no guardrail"
+    return "guardrails that hold", f"{holding} of {total}", "each shown within its margin"
 
 
 def _interval(analysis: Analysis) -> str:

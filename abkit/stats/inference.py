@@ -16,7 +16,8 @@ from scipy import special
 from abkit.stats.estimand import Effect, Levels, contrast
 from abkit.stats.moments import Array
 
-_ROUNDS = 60
+_ROUNDS = 20
+_WALK, _HALVINGS = 80, 100
 
 
 class Test(Protocol):
@@ -103,22 +104,43 @@ class Comparison:
         return np.where(bounded, low, np.nan), np.where(bounded, high, np.nan)
 
     def _lift_bound(self, alpha: npt.ArrayLike, side: float) -> Array:
-        """Alternate between the root at fixed multiplier and the multiplier at that root; both settle together."""
+        """Alternate between the root at fixed multiplier and the multiplier at that root, until both stand still."""
         t, c = self.treatment, self.control
         covariance = self.levels.covariance.sum(axis=-3)
         tt, tc, cc = covariance[..., t, t], covariance[..., t, c], covariance[..., c, c]
         level_t, level_c = self.levels.value[..., t], self.levels.value[..., c]
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = level_t / level_c
+            estimate = ratio = level_t / level_c
             for _ in range(_ROUNDS):
                 squared = self.test.multiplier(self.effect(ratio), alpha) ** 2
                 curve = level_c**2 - squared * cc
                 middle = level_t * level_c - squared * tc
                 inside = middle**2 - curve * (level_t**2 - squared * tt)
                 moved = (middle + side * np.sqrt(np.maximum(inside, 0.0))) / curve
-                bounded = (curve > 0) & (level_c > 0) & np.isfinite(moved)
-                settled = np.abs(moved - ratio) <= 1e-14 * np.abs(moved)
-                ratio = np.where(bounded, moved, ratio)
-                if np.all(settled | ~bounded):
+                settled = np.abs(moved - ratio) <= 1e-13 * np.abs(moved)
+                ratio = moved
+                if np.all(settled | (curve <= 0)):
                     break
-        return np.where(bounded & (tt + cc > 0), ratio - 1, np.nan)
+            if not np.all(settled):
+                ratio = np.where(settled, ratio, self._search_bound(alpha, side, estimate))
+        return np.where((level_c > 0) & (tt + cc > 0), ratio - 1, np.nan)
+
+    def _search_bound(self, alpha: npt.ArrayLike, side: float, estimate: Array) -> Array:
+        """Walk outward from the estimate to a rejected ratio and bisect; NaN where none is rejected."""
+        near, far = estimate, estimate
+        step = 1e-3 * np.maximum(np.abs(estimate), 1.0)
+        for _ in range(_WALK):
+            outside = self._rejects(far, alpha)
+            near = np.where(outside, near, far)
+            far = np.where(outside, far, far + side * step)
+            step = 1.5 * step
+        reached = self._rejects(far, alpha)
+        for _ in range(_HALVINGS):
+            middle = (near + far) / 2
+            outside = self._rejects(middle, alpha)
+            near, far = np.where(outside, near, middle), np.where(outside, middle, far)
+        return np.where(reached, (near + far) / 2, np.nan)
+
+    def _rejects(self, ratio: Array, alpha: npt.ArrayLike) -> Array:
+        effect = self.effect(ratio)
+        return np.asarray(np.abs(effect.value) > self.test.multiplier(effect, alpha) * effect.se)
