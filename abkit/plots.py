@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from abkit.analyzer.numbers import percent, span
+from abkit.analyzer.numbers import confidence, percent, span
 from abkit.analyzer.result import Analysis, ComparisonResult, MetricResult
 from abkit.errors import DataError
 
@@ -156,8 +156,8 @@ def describe_forest(analysis: Analysis) -> str:
         f"{metric.name} in {one.variant}: {span(one.lift.low, one.lift.high, kind='lift')}"
         for metric, one in forest_rows(analysis)
     ]
-    level = percent(analysis.experiment.confidence_level)
-    return f"Change relative to control, with {level} intervals. {'; '.join(parts)}."
+    levels = sorted({confidence(one.confidence_level) for _, one in forest_rows(analysis)}, reverse=True)
+    return f"Change relative to control, with {' and '.join(levels)} intervals. {'; '.join(parts)}."
 
 
 def describe_series(analysis: Analysis) -> str:

@@ -132,6 +132,17 @@ def span(low: float | None, high: float | None, *, kind: str, joined: str = " to
     return f"{difference(low, kind, places)}{joined}{difference(high, kind, places)}"
 
 
+def confidence(value: float) -> str:
+    """Write a confidence level; one shared among several variants has decimals.
+
+    Examples
+    --------
+    >>> confidence(0.95), confidence(1 - 0.05 / 3)
+    ('95%', '98.33%')
+    """
+    return f"{100 * value:.4g}%"
+
+
 def count(value: float | None) -> str:
     """Write a count.
 

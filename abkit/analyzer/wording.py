@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abkit.analyzer.numbers import count, difference, percent, span
+from abkit.analyzer.numbers import confidence, count, difference, percent, span
 from abkit.analyzer.result import ComparisonResult, GuardrailResult, MetricResult, Verdict
 
 VERDICTS: dict[Verdict, str] = {
@@ -33,7 +33,7 @@ def compatible(metric: MetricResult, one: ComparisonResult) -> str:
     best = percent(interval.value, signed=True) if kind == "lift" else difference(interval.value, kind)
     return (
         f"The data are compatible with a change of {metric.name!r} between "
-        f"{span(interval.low, interval.high, kind=kind, joined=' and ')} ({percent(one.confidence_level)} interval); "
+        f"{span(interval.low, interval.high, kind=kind, joined=' and ')} ({confidence(one.confidence_level)} interval); "
         f"best single estimate {best}."
     )
 
@@ -56,7 +56,7 @@ def guardrail_gate(metric: MetricResult, one: ComparisonResult, result: Guardrai
     worse = "rise" if metric.goal == "minimize" else "fall"
     bound = percent(abs(result.bound) if result.bound is not None else None)
     allowed = f"the allowed {percent(result.margin)}"
-    test = f"one-sided {percent(1 - result.alpha)} bound, {one.method}"
+    test = f"one-sided {confidence(1 - result.alpha)} bound, {one.method}"
     if result.bound is None:
         return (
             f"{metric.name!r}: not shown safe, because {one.lift.reason or one.difference.reason or 'it has no bound'}"

@@ -55,7 +55,8 @@ def verdict_card(analysis: Analysis) -> Block:
     """Say the verdict, three numbers and every gate that led to it."""
     decision, primary = analysis.decision, analysis.primary
     best = next((one for one in primary.comparisons if one.variant == decision.winner), primary.comparisons[0])
-    guardrails = [one.guardrail for m in analysis.metrics for one in m.comparisons if one.guardrail is not None]
+    comparisons = [one for metric in analysis.metrics for one in metric.comparisons if one.variant == best.variant]
+    guardrails = [one.guardrail for one in comparisons if one.guardrail is not None]
     holding = sum(guardrail.status == "holds" for guardrail in guardrails)
     split = analysis.check("srm")
     figures = [
@@ -99,7 +100,7 @@ def _interval(analysis: Analysis) -> str:
     one = next((c for c in primary.comparisons if c.variant == analysis.decision.winner), primary.comparisons[0])
     if one.lift.low is None:
         return one.lift.reason or "no interval"
-    return f"{numbers.percent(one.confidence_level)} interval {numbers.span(one.lift.low, one.lift.high, kind='lift')}"
+    return f"{numbers.confidence(one.confidence_level)} interval {numbers.span(one.lift.low, one.lift.high, kind='lift')}"
 
 
 def _deciding(reasons: Sequence[Reason]) -> list[Reason]:
@@ -127,7 +128,7 @@ def plan_table(analysis: Analysis) -> Block:
     plan, experiment = analysis.plan, analysis.experiment
     rows = [
         ["units over all variants", numbers.count(plan.planned_units), numbers.count(plan.units)],
-        ["confidence level", numbers.percent(experiment.confidence_level), "as planned"],
+        ["confidence level", numbers.confidence(experiment.confidence_level), "as planned"],
         [
             f"power to detect {numbers.percent(experiment.min_detectable_effect)}, at the planned size",
             numbers.percent(plan.target_power),
