@@ -12,8 +12,7 @@ report: .venv/.ready ## render a report for every experiment in examples/
 
 test: .venv/.ready-dev lint ## everything that is checked: lint, types, floors, unit, reference, notebook, end-to-end
 	@echo "== tests"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests
-	@$(BIN)/python -m pytest -p nbval.plugin --nbval-lax -q notebooks
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --nbval-lax
 
 test-slow: .venv/.ready-dev ## the full calibrations
 	@$(BIN)/python -m pytest -m slow tests

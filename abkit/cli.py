@@ -81,7 +81,7 @@ def _root(
 @app.command()
 def demo(out: Out = Path("reports")) -> None:
     """Render the report of an experiment that comes with abkit: real agent runs, nothing to set up."""
-    from abkit.report.bundled import bundled
+    from abkit.bundled import bundled
     from abkit.report.render import EXAMPLE
 
     _render([str(bundled("examples", EXAMPLE))], out, as_of="", parameters={}, jobs=1, timeout=600)
@@ -91,7 +91,7 @@ def demo(out: Out = Path("reports")) -> None:
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="Where to put it.")] = Path()) -> None:
     """Copy an example experiment with its data, and the report's notebook, into a folder."""
-    from abkit.report.bundled import bundled
+    from abkit.bundled import bundled
 
     wanted = {
         "warming.yml": bundled("examples", "agents/warming.yml"),

@@ -33,8 +33,8 @@ def compatible(metric: MetricResult, one: ComparisonResult) -> str:
     best = percent(interval.value, signed=True) if kind == "lift" else difference(interval.value, kind)
     return (
         f"The data are compatible with a change of {metric.name!r} between "
-        f"{span(interval.low, interval.high, kind=kind, joined=' and ')} ({confidence(one.confidence_level)} interval); "
-        f"best single estimate {best}."
+        f"{span(interval.low, interval.high, kind=kind, joined=' and ')} "
+        f"({confidence(one.confidence_level)} interval); best single estimate {best}."
     )
 
 

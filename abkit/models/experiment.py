@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import uuid
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, TypeAdapter
 
+from abkit.bundled import bundled
 from abkit.errors import DefinitionError, NotFoundError
 from abkit.models.data import Data
 from abkit.models.definition import definition, validate
@@ -223,6 +225,8 @@ class Experiment:
     def from_yaml(cls, source: str | PathLike[str]) -> Experiment:
         """Read an experiment from a YAML file (or from YAML text that has more than one line).
 
+        A path that starts with ``examples/`` and does not exist here is looked for among abkit's own examples.
+
         Raises
         ------
         NotFoundError
@@ -231,7 +235,8 @@ class Experiment:
             The text is not YAML, or the definition cannot be run.
         """
         is_text = isinstance(source, str) and "\n" in source
-        text = str(source) if is_text else _read(Path(source))
+        path = Path() if is_text else _locate(Path(source))
+        text = str(source) if is_text else _read(path)
         try:
             data = yaml.safe_load(text)
         except yaml.YAMLError as error:
@@ -243,7 +248,14 @@ class Experiment:
         experiment = cls.from_dict(data)
         if experiment.data is None or is_text:
             return experiment
-        return replace(experiment, data=replace(experiment.data, folder=str(Path(source).resolve().parent)))
+        return replace(experiment, data=replace(experiment.data, folder=str(path.resolve().parent)))
+
+
+def _locate(path: Path) -> Path:
+    if path.parts[:1] == ("examples",) and not path.exists():
+        with contextlib.suppress(NotFoundError):
+            return bundled("examples", "/".join(path.parts[1:]))
+    return path
 
 
 def _read(path: Path) -> str:

@@ -100,7 +100,8 @@ def _interval(analysis: Analysis) -> str:
     one = next((c for c in primary.comparisons if c.variant == analysis.decision.winner), primary.comparisons[0])
     if one.lift.low is None:
         return one.lift.reason or "no interval"
-    return f"{numbers.confidence(one.confidence_level)} interval {numbers.span(one.lift.low, one.lift.high, kind='lift')}"
+    span = numbers.span(one.lift.low, one.lift.high, kind="lift")
+    return f"{numbers.confidence(one.confidence_level)} interval {span}"
 
 
 def _deciding(reasons: Sequence[Reason]) -> list[Reason]:

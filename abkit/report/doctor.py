@@ -8,8 +8,8 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from abkit.bundled import bundled
 from abkit.errors import AbkitError
-from abkit.report.bundled import bundled
 
 Finding = tuple[str, bool, str]
 

@@ -16,8 +16,8 @@ from typing import Any
 from abkit import __version__
 from abkit.analyzer.result import Verdict
 from abkit.analyzer.wording import SYMBOLS, VERDICTS
+from abkit.bundled import bundled
 from abkit.models import Experiment
-from abkit.report.bundled import bundled
 from abkit.report.html import render_html
 from abkit.report.notebook import Scalar, execute, read_sentinel
 from abkit.report.publish import locked, new_run_id, publish

@@ -172,3 +172,11 @@ def test_a_file_that_is_no_experiment_is_refused(tmp_path, content: bytes, kind:
 def test_a_missing_file_is_not_found(tmp_path) -> None:
     with pytest.raises(NotFoundError, match="no experiment file"):
         Experiment.from_yaml(tmp_path / "absent.yml")
+
+
+def test_the_bundled_examples_are_found_from_any_folder(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    one = Experiment.from_yaml("examples/agents/warming.yml")
+    assert one.key == "warming"
+    with pytest.raises(NotFoundError):
+        Experiment.from_yaml("examples/agents/nothing.yml")

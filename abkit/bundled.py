@@ -6,7 +6,7 @@ from pathlib import Path
 
 from abkit.errors import NotFoundError, suggest
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parent
 
 
 def bundled(folder: str, name: str) -> Path:
