@@ -23,7 +23,7 @@ lint: .venv/.ready-dev ## ruff, mypy, import-linter
 	@echo "== floors" && $(BIN)/lint-imports
 
 lab: .venv/.ready ## JupyterLab in notebooks/
-	@$(BIN)/jupyter lab --notebook-dir=notebooks
+	@$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 lock: ## pin the newest versions that resolve (needs uv)
 	@uv pip compile -q --universal -p 3.11 pyproject.toml --no-header --no-annotate -U -o requirements.lock
