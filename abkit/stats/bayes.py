@@ -143,9 +143,17 @@ def normal_normal(
     half = float(special.ndtri((1 + level) / 2)) * sd
     better = mean if goal == "maximize" else -mean
     return BayesEstimate(
-        mean, sd, mean - half, mean + half, float(special.ndtr(better / sd)),
-        _shortfall(better, sd), _shortfall(-better, sd), level, prior, goal,
-    )  # fmt: skip
+        mean,
+        sd,
+        mean - half,
+        mean + half,
+        float(special.ndtr(better / sd)),
+        _shortfall(better, sd),
+        _shortfall(-better, sd),
+        level,
+        prior,
+        goal,
+    )
 
 
 def _shortfall(mean: float, sd: float) -> float:
@@ -203,10 +211,17 @@ def beta_binomial(
         below_c, gained, lost = above_c, lost, gained
     tail = (1 - level) / 2
     return BayesEstimate(
-        _mean(*treatment) - _mean(*control), float(np.hypot(_sd(*control), _sd(*treatment))),
-        _difference_quantile(control, treatment, tail), _difference_quantile(control, treatment, 1 - tail),
-        float(_mass(y, weights, *treatment) @ below_c), lost, gained, level, prior, goal,
-    )  # fmt: skip
+        _mean(*treatment) - _mean(*control),
+        float(np.hypot(_sd(*control), _sd(*treatment))),
+        _difference_quantile(control, treatment, tail),
+        _difference_quantile(control, treatment, 1 - tail),
+        float(_mass(y, weights, *treatment) @ below_c),
+        lost,
+        gained,
+        level,
+        prior,
+        goal,
+    )
 
 
 def best_rate(

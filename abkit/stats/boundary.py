@@ -1,9 +1,9 @@
 """Exact probabilities of crossing a boundary at a sequence of looks.
 
-The z-statistics of an accumulating experiment are, at information t_1 < t_2 < ..., those of a Brownian motion with drift:
-Z_k is normal with mean drift * sqrt(t_k) and variance 1, with independent increments of Z_k sqrt(t_k). The density of
-what is still inside the bounds is carried from look to look by Gauss-Legendre quadrature (Armitage, McPherson & Rowe
-1969; Jennison & Turnbull 2000, sec. 19.2).
+The z-statistics of an accumulating experiment are, at information t_1 < t_2 < ..., those of a Brownian motion with
+drift: Z_k is normal with mean drift * sqrt(t_k) and variance 1, with independent increments of Z_k sqrt(t_k). The
+density of what is still inside the bounds is carried from look to look by Gauss-Legendre quadrature (Armitage,
+McPherson & Rowe 1969; Jennison & Turnbull 2000, sec. 19.2).
 """
 
 from __future__ import annotations
@@ -174,7 +174,10 @@ def efficacy_bounds(information: npt.ArrayLike, spent: npt.ArrayLike, sides: int
 
 
 def upper_root(walk: Walk, information: float, portion: float) -> float:
-    """Bound that the next z-statistic exceeds with probability `portion`; infinite for less than 1e-15, minus infinite if less is left."""
+    """Bound that the next z-statistic exceeds with probability `portion`.
+
+    Infinite for a portion below 1e-15, minus infinite where no more than the portion is left.
+    """
     if portion <= 1e-15:
         return float(np.inf)
     if walk.mass.sum() <= portion:

@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
+from abkit.stats.t_interval import t_estimate
 
 Correction = Literal["CR0", "CR1", "CR2"]
 
@@ -110,13 +110,13 @@ def clustered_mean(
     ----------
     values : array_like (n,)
     cluster : array_like (n,)
-        Label of each row's outermost cluster (the randomized unit). What is nested within it - tasks of a user, runs of a
-        task - needs nothing more: sums over the outermost cluster carry all of it.
+        Label of each row's outermost cluster (the randomized unit). What is nested within it - tasks of a user, runs of
+        a task - needs nothing more: sums over the outermost cluster carry all of it.
     level : float
     correction : {"CR0", "CR1", "CR2"}
         CR0: sum over clusters of (sum of residuals)^2 over n^2 (Liang & Zeger 1986; for evaluations of models Miller
-        2024, sec. 2.2), z interval. CR1: times k / (k - 1), t with k - 1. CR2: unbiased where rows are independent, with
-        Satterthwaite degrees of freedom (Bell & McCaffrey 2002; Pustejovsky & Tipton 2018, eq. 6 and 11).
+        2024, sec. 2.2), z interval. CR1: times k / (k - 1), t with k - 1. CR2: unbiased where rows are independent,
+        with Satterthwaite degrees of freedom (Bell & McCaffrey 2002; Pustejovsky & Tipton 2018, eq. 6 and 11).
 
     Returns
     -------
@@ -134,7 +134,9 @@ def clustered_mean(
         return Estimate(arm.mean, level=level, estimand="mean", reason=Reason.TOO_FEW_UNITS, details=arm.details())
     variance, trace = arm.variance(correction)
     df = {"CR0": np.inf, "CR1": arm.clusters - 1.0, "CR2": arm.n**-2 / trace}[correction]
-    return _estimate(arm.mean, variance, float(df), level, f"clustered mean, {correction}", "mean", arm.details())
+    return t_estimate(
+        arm.mean, float(np.sqrt(variance)), float(df), level, f"clustered mean, {correction}", "mean", arm.details()
+    )
 
 
 def clustered_difference(
@@ -160,8 +162,8 @@ def clustered_difference(
     Returns
     -------
     Estimate
-        `details` holds those of `clustered_mean` for both variants, prefixed. None with TOO_FEW_UNITS for fewer than two
-        clusters in a variant.
+        `details` holds those of `clustered_mean` for both variants, prefixed. None with TOO_FEW_UNITS for fewer than
+        two clusters in a variant.
 
     Examples
     --------
@@ -171,15 +173,23 @@ def clustered_difference(
     """
     arms = _Arm.of(control, control_cluster), _Arm.of(treatment, treatment_cluster)
     difference = arms[1].mean - arms[0].mean
-    details = {f"{name}_{key}": v for name, arm in zip(("control", "treatment"), arms, strict=True)
-               for key, v in arm.details().items()}  # fmt: skip
+    details = {
+        f"{name}_{key}": v
+        for name, arm in zip(("control", "treatment"), arms, strict=True)
+        for key, v in arm.details().items()
+    }
     if min(arm.clusters for arm in arms) < 2:
         return Estimate(difference, level=level, reason=Reason.TOO_FEW_UNITS, details=details)
     (var_c, trace_c), (var_t, trace_t) = (arm.variance(correction) for arm in arms)
     satterthwaite = (1 / arms[0].n + 1 / arms[1].n) ** 2 / (trace_c + trace_t)
     df = {"CR0": np.inf, "CR1": arms[0].clusters + arms[1].clusters - 2.0, "CR2": satterthwaite}[correction]
-    return _estimate(
-        difference, var_c + var_t, float(df), level, f"clustered difference, {correction}", "difference", details
+    return t_estimate(
+        difference,
+        float(np.sqrt(var_c + var_t)),
+        float(df),
+        level,
+        f"clustered difference, {correction}",
+        details=details,
     )
 
 
@@ -219,9 +229,13 @@ class _Arm:
         naive = self.squares / self.n**2 if self.n else 0.0
         deff = float((self.sums**2).sum() / self.n**2 / naive) if naive > 0 else None
         return {
-            "se_iid": float(np.sqrt(naive)), "design_effect": deff, "effective_n": self.n / deff if deff else None,
-            "icc": self.icc.icc, "clusters": self.clusters, "rows": int(self.n),
-        }  # fmt: skip
+            "se_iid": float(np.sqrt(naive)),
+            "design_effect": deff,
+            "effective_n": self.n / deff if deff else None,
+            "icc": self.icc.icc,
+            "clusters": self.clusters,
+            "rows": int(self.n),
+        }
 
 
 def _grouped(values: npt.ArrayLike, cluster: npt.ArrayLike) -> tuple[Array, npt.NDArray[np.intp], Array]:
@@ -230,18 +244,3 @@ def _grouped(values: npt.ArrayLike, cluster: npt.ArrayLike) -> tuple[Array, npt.
         raise ValueError(f"one cluster label per value is needed, not {raw.shape} for {y.shape}")
     _, labels, sizes = np.unique(raw, return_inverse=True, return_counts=True)
     return y, labels, sizes.astype(np.float64)
-
-
-def _estimate(
-    value: float, variance: float, df: float, level: float, method: str, estimand: str, details: dict[str, float | int | None]
-) -> Estimate:
-    if not variance > 0:
-        return Estimate(value, level=level, method=method, estimand=estimand, reason=Reason.ZERO_VARIANCE, details=details)
-    se = float(np.sqrt(variance))
-    t = value / se
-    quantile = special.ndtri((1 + level) / 2) if np.isinf(df) else special.stdtrit(df, (1 + level) / 2)
-    tail = special.ndtr(-abs(t)) if np.isinf(df) else special.stdtr(df, -abs(t))
-    return Estimate(
-        value, se, value - float(quantile) * se, value + float(quantile) * se, p_value=float(2 * tail), statistic=t,
-        df=df, level=level, method=method, estimand=estimand, details=details,
-    )  # fmt: skip

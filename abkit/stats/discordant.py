@@ -58,7 +58,7 @@ class PairedRates:
 
     @property
     def p_value_mid(self) -> float:
-        """Mid-p version: half the probability of the observed split counts (Fagerland, Lydersen & Laake 2013, eq. 5)."""
+        """Mid-p version: half of the probability of the observed split counts (Fagerland et al. 2013)."""
         if not self.discordant:
             return 1.0
         n, fewer = self.discordant, min(self.only_control, self.only_treatment)

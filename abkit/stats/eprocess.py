@@ -102,8 +102,8 @@ def mixture_sprt(difference: npt.ArrayLike, n_per_variant: npt.ArrayLike, varian
     Returns
     -------
     array (...)
-        sqrt(2 s^2 / (2 s^2 + n t^2)) exp(n^2 t^2 d^2 / (4 s^2 (2 s^2 + n t^2))) (Johari, Pekelis & Walsh 2015, two-sample normal);
-        one over its running maximum is an always-valid p-value.
+        sqrt(2 s^2 / (2 s^2 + n t^2)) exp(n^2 t^2 d^2 / (4 s^2 (2 s^2 + n t^2))) (Johari, Pekelis & Walsh 2015,
+        two-sample normal); one over its running maximum is an always-valid p-value.
 
     Examples
     --------

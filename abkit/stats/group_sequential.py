@@ -53,8 +53,8 @@ def spending_bounds(
     Parameters
     ----------
     information : array_like (K,)
-        Shares of the planned information at the looks so far; increasing. For a mean, a ratio or a quantile the share is
-        planned SE squared over SE squared. Above 1 the experiment has over-run, and everything is spent.
+        Shares of the planned information at the looks so far; increasing. For a mean, a ratio or a quantile the share
+        is planned SE squared over SE squared. Above 1 the experiment has over-run, and everything is spent.
     alpha : float
         Of all looks together, in (0, 1); each of two sides gets half.
     sides : {1, 2}

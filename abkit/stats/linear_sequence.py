@@ -1,4 +1,4 @@
-"""Always-valid inference for regression coefficients, so for CUPED and ANCOVA: exact for normal errors at every size."""
+"""Always-valid inference for regression coefficients, so for CUPED and ANCOVA: exact for normal errors."""
 
 from __future__ import annotations
 

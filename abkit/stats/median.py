@@ -8,6 +8,7 @@ from scipy import special
 
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
+from abkit.stats.t_interval import t_estimate
 
 
 def median_se(values: npt.ArrayLike) -> float:
@@ -115,8 +116,4 @@ def _contrast(c: Array, t: Array, level: float, method: str) -> Estimate:
         return Estimate(None, level=level, method=method, reason=Reason.TOO_FEW_UNITS)
     value, se = float(np.median(t) - np.median(c)), float(np.hypot(median_se(c), median_se(t)))
     details = {"control": float(np.median(c)), "treatment": float(np.median(t))}
-    if not se > 0:
-        return Estimate(value, level=level, method=method, reason=Reason.ZERO_VARIANCE, details=details)
-    half, z = float(special.ndtri((1 + level) / 2)) * se, value / se
-    p_value = float(2 * special.ndtr(-abs(z)))
-    return Estimate(value, se, value - half, value + half, p_value, z, level=level, method=method, details=details)
+    return t_estimate(value, se, np.inf, level, method, details=details)

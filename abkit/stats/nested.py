@@ -40,7 +40,7 @@ class VarianceComponents:
 
 
 def variance_components(values: npt.ArrayLike, user: npt.ArrayLike, task: npt.ArrayLike) -> VarianceComponents:
-    """Split the variance of runs nested in tasks nested in users (Searle, Casella & McCulloch 1992, sec. 3.3 and ch. 5).
+    """Split the variance of runs nested in tasks nested in users (Searle, Casella & McCulloch 1992, ch. 5).
 
     Parameters
     ----------
@@ -68,7 +68,9 @@ def variance_components(values: npt.ArrayLike, user: npt.ArrayLike, task: npt.Ar
     """
     y = np.asarray(values, dtype=np.float64)
     users = np.unique(np.asarray(user), return_inverse=True)[1]
-    tasks = np.unique(np.stack([users, np.unique(np.asarray(task), return_inverse=True)[1]]), axis=1, return_inverse=True)
+    tasks = np.unique(
+        np.stack([users, np.unique(np.asarray(task), return_inverse=True)[1]]), axis=1, return_inverse=True
+    )
     owner, labels = tasks[0][0], np.ravel(tasks[1])
     n, a, b = len(y), int(users.max()) + 1, len(owner)
     if a < 2 or b <= a or n <= b:

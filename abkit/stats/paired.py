@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from abkit.stats.cluster import clustered_mean
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
+from abkit.stats.t_interval import t_estimate
 
 _EXACT_PAIRS = 16
 _BLOCK = 4096
@@ -69,13 +69,7 @@ def mean_estimate(
     mean = float(values.mean()) if n else float("nan")
     if n < 2:
         return Estimate(mean, level=level, method=method, reason=Reason.TOO_FEW_UNITS, details=extra)
-    se = float(values.std(ddof=1) / np.sqrt(n))
-    if not se > 1e-14 * abs(mean):
-        return Estimate(mean, level=level, method=method, reason=Reason.ZERO_VARIANCE, details=extra)
-    half = float(special.stdtrit(n - 1, (1 + level) / 2)) * se
-    t = mean / se
-    p_value = float(2 * special.stdtr(n - 1, -abs(t)))
-    return Estimate(mean, se, mean - half, mean + half, p_value, t, n - 1, level, method=method, details=extra)
+    return t_estimate(mean, float(values.std(ddof=1) / np.sqrt(n)), n - 1.0, level, method, details=extra)
 
 
 def task_differences(
@@ -127,8 +121,8 @@ def paired_clustered_difference(
     Returns
     -------
     Estimate
-        t with T - 1 degrees of freedom; with two trials per task and variant or more, `details` splits the variance of a
-        difference into that between tasks and that of trials (Miller 2024, sec. 4): more trials help until the first
+        t with T - 1 degrees of freedom; with two trials per task and variant or more, `details` splits the variance of
+        a difference into that between tasks and that of trials (Miller 2024, sec. 4): more trials help until the first
         dominates.
 
     Examples
@@ -154,7 +148,7 @@ def paired_clustered_difference(
 def paired_grouped_difference(
     control: npt.ArrayLike, treatment: npt.ArrayLike, group: npt.ArrayLike, level: float = 0.95
 ) -> Estimate:
-    """Paired differences whose tasks share a topic or document: clusters of pairs, CR2 with few-cluster degrees of freedom.
+    """Paired differences whose tasks share a topic or document: clusters of pairs, by CR2.
 
     Parameters
     ----------
@@ -178,9 +172,7 @@ def paired_grouped_difference(
     return clustered_mean(_differences(control, treatment), group, level)
 
 
-def sign_flip_test(
-    differences: npt.ArrayLike, rng: np.random.Generator | None = None, draws: int = 9999
-) -> Estimate:
+def sign_flip_test(differences: npt.ArrayLike, rng: np.random.Generator | None = None, draws: int = 9999) -> Estimate:
     """Permutation test of paired differences by flipping their signs (Fisher 1935, sec. 21); exact for small n.
 
     Parameters
@@ -235,8 +227,8 @@ def signed_rank_test(differences: npt.ArrayLike) -> Estimate:
     Returns
     -------
     Estimate
-        `value` is the median of all Walsh averages; the p-value is exact for up to 50 differences without zeros and ties,
-        else normal with zeros left out. NO_VARIATION where every difference is 0.
+        `value` is the median of all Walsh averages; the p-value is exact for up to 50 differences without zeros and
+        ties, else normal with zeros left out. NO_VARIATION where every difference is 0.
 
     Examples
     --------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from abkit.stats.estimate import Estimate
 from abkit.stats.moments import Array
@@ -62,9 +61,7 @@ def pass_hat_k(n: npt.ArrayLike, successes: npt.ArrayLike, k: int) -> Array:
     return _all_from(passed, trials, k)
 
 
-def pass_rate(
-    n: npt.ArrayLike, successes: npt.ArrayLike, k: int, every: bool = False, level: float = 0.95
-) -> Estimate:
+def pass_rate(n: npt.ArrayLike, successes: npt.ArrayLike, k: int, every: bool = False, level: float = 0.95) -> Estimate:
     """pass@k or pass^k over tasks, with an interval from the spread between tasks.
 
     Parameters

@@ -43,7 +43,9 @@ def binomial_bootstrap(values: npt.ArrayLike, q: float, level: float = 0.95) -> 
     y = np.sort(np.asarray(values, dtype=np.float64))
     n, tail = len(y), (1 - level) / 2
     if n == 0:
-        return Estimate(None, level=level, method="binomial bootstrap", estimand="quantile", reason=Reason.TOO_FEW_UNITS)
+        return Estimate(
+            None, level=level, method="binomial bootstrap", estimand="quantile", reason=Reason.TOO_FEW_UNITS
+        )
     low, high = (y[int(np.clip(binomial_quantile(p, n + 1, q), 1, n)) - 1] for p in (tail, 1 - tail))
     return Estimate(
         sample_quantile(y, q),
@@ -194,9 +196,7 @@ def _nearest(value_c: Array, value_t: Array, difference: float) -> float:
     return float(gaps[np.argmin(np.abs(gaps - difference))])
 
 
-def _poisson_quantiles(
-    y: Array, labels: npt.NDArray[np.intp], q: float, rng: np.random.Generator, draws: int
-) -> Array:
+def _poisson_quantiles(y: Array, labels: npt.NDArray[np.intp], q: float, rng: np.random.Generator, draws: int) -> Array:
     order = np.argsort(y, kind="stable")
     ordered, owner, units = y[order], labels[order], int(labels.max()) + 1
     block = max(1, _CELLS // len(y))

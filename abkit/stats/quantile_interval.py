@@ -16,7 +16,7 @@ from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
 from abkit.stats.quantile import outer_probabilities
 from abkit.stats.ratio import ratio_linearised
-
+from abkit.stats.t_interval import t_estimate
 
 _Z = 1.959963984540054
 
@@ -178,8 +178,9 @@ def quantile_se(values: npt.ArrayLike, q: float, cluster: npt.ArrayLike | None =
     (quantile, se) or None
         (x_u - x_l) / (2 z) with x_l, x_u at q -+ z sqrt(q (1 - q) / n), rounded outwards, z = 1.96 (Deng, Knoblich & Lu
         2018, sec. 4.2);
-        clustered: times the root of the variance of the share of rows at or below the quantile, by the delta method over
-        units, over q (1 - q) / n. None where n is too small for the outer order statistics, or with fewer than two units.
+        clustered: times the root of the variance of the share of rows at or below the quantile, by the delta method
+        over units, over q (1 - q) / n. None where n is too small for the outer order statistics, or with fewer than two
+        units.
 
     Examples
     --------
@@ -250,18 +251,13 @@ def quantile_contrast(
     """
     value, se, z = value_t - value_c, float(np.hypot(se_c, se_t)), float(special.ndtri((1 + level) / 2))
     details = {"control": value_c, "treatment": value_t, "control_se": se_c, "treatment_se": se_t}
-    if not se > 0:
-        return Estimate(value, level=level, method=method, reason=Reason.ZERO_VARIANCE, details=details)
     curve = value_c**2 - (z * se_c) ** 2
     lift: dict[str, float | None] = dict.fromkeys(("lift", "lift_low", "lift_high"))
     if value_c > 0 and curve > 0:
         root = np.sqrt((value_c * value_t) ** 2 - curve * (value_t**2 - (z * se_t) ** 2))
         bounds = [float((value_c * value_t + side * root) / curve - 1) for side in (-1, 1)]
         lift = {"lift": value_t / value_c - 1, "lift_low": bounds[0], "lift_high": bounds[1]}
-    p_value = float(2 * special.ndtr(-abs(value / se)))
-    return Estimate(
-        value, se, value - z * se, value + z * se, p_value, value / se, None, level, method=method, details=details | lift
-    )
+    return t_estimate(value, se, np.inf, level, method, details=details | lift)
 
 
 def _rank(n: int, p: float) -> int:

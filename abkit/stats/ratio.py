@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from abkit.stats.estimand import RatioLevel, contrast, delta_method
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.inference import Comparison, StudentTest
 from abkit.stats.moments import Array, Moments
+from abkit.stats.t_interval import t_estimate
 
 
 def ratio_linearised(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Array:
@@ -81,25 +81,17 @@ def ratio_difference(
         return Estimate(None, level=level, method=method, reason=Reason.ZERO_TOTAL)
     levels = delta_method(RatioLevel(), [Moments.from_rows(rows) for rows in columns], width=2)
     effect = contrast(levels, 1, 0)
-    details = {"control": float(levels.value[0]), "treatment": float(levels.value[1])}
-    if min(len(rows) for rows in columns) < 2 or not effect.se > 0:
-        reason = Reason.TOO_FEW_UNITS if min(len(rows) for rows in columns) < 2 else Reason.ZERO_VARIANCE
-        return Estimate(float(effect.value), level=level, method=method, reason=reason, details=details)
+    details: dict[str, float | None] = dict(zip(("control", "treatment"), levels.value.tolist(), strict=True))
+    if min(len(rows) for rows in columns) < 2:
+        return Estimate(float(effect.value), level=level, method=method, reason=Reason.TOO_FEW_UNITS, details=details)
     df = float(effect.df) if quantile == "t" else np.inf
-    comparison = Comparison(levels, 1, 0, StudentTest())
-    low, high = comparison.lift_interval(1 - level)
-    value, se = float(effect.value), float(effect.se)
-    half = se * float(special.stdtrit(df, (1 + level) / 2) if np.isfinite(df) else special.ndtri((1 + level) / 2))
-    z = value / se
-    tail = special.stdtr(df, -abs(z)) if np.isfinite(df) else special.ndtr(-abs(z))
-    positive = details["control"] > 0
+    low, high = (float(bound) for bound in Comparison(levels, 1, 0, StudentTest()).lift_interval(1 - level))
+    control, treatment = levels.value.tolist()
     details |= {
         "control_se": float(levels.se[0]),
         "treatment_se": float(levels.se[1]),
-        "lift": details["treatment"] / details["control"] - 1 if positive else None,
-        "lift_low": float(low) if positive and np.isfinite(low) else None,
-        "lift_high": float(high) if positive and np.isfinite(high) else None,
-    }  # type: ignore[assignment]
-    return Estimate(
-        value, se, value - half, value + half, float(2 * tail), z, df, level, method=method, details=details
-    )
+        "lift": treatment / control - 1 if control > 0 else None,
+        "lift_low": low if np.isfinite(low) else None,
+        "lift_high": high if np.isfinite(high) else None,
+    }
+    return t_estimate(float(effect.value), float(effect.se), df, level, method, details=details)

@@ -99,8 +99,8 @@ def stopped_estimate(value: float, se: float, bounds: Bounds, level: float = 0.9
     """Estimate after stopping at the last look of `bounds`: median-unbiased, with its interval and p-value.
 
     The naive estimate is too large after an early stop. Ordered by the look of stopping first and by the z-statistic
-    within it, a result is more extreme the earlier it crossed (Tsiatis, Rosner & Mehta 1984, with the estimate of Emerson
-    & Fleming 1990).
+    within it, a result is more extreme the earlier it crossed (Tsiatis, Rosner & Mehta 1984, with the estimate of
+    Emerson & Fleming 1990).
 
     Parameters
     ----------
