@@ -209,7 +209,7 @@ class _Arm:
         y, labels, sizes = _grouped(values, cluster)
         mean = float(y.mean()) if len(y) else float("nan")
         residuals = y - mean
-        sums = np.bincount(labels, residuals, minlength=len(sizes))
+        sums = np.bincount(labels, residuals, minlength=len(sizes)).astype(np.float64)
         icc = intraclass_correlation(y, labels)
         return cls(mean, float(len(y)), sizes, sums, float((residuals**2).sum()), icc)
 
@@ -220,7 +220,11 @@ class _Arm:
     def variance(self, correction: Correction) -> tuple[float, float]:
         """Variance of the mean, and trace of the square of the CR2 matrix under independence."""
         share = 1 - self.sizes / self.n
-        scale = {"CR0": 1.0, "CR1": self.clusters / (self.clusters - 1), "CR2": 1 / share}[correction]
+        scale = np.ones(self.clusters)
+        if correction == "CR1":
+            scale = scale * self.clusters / (self.clusters - 1)
+        if correction == "CR2":
+            scale = 1 / share
         q = self.sizes**2 / (self.n**2 * share)
         trace = ((self.sizes / self.n**2) ** 2).sum() + (q.sum() ** 2 - (q**2).sum()) / self.n**2
         return float((scale * self.sums**2).sum() / self.n**2), float(trace)
