@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from abkit.stats.bayes import FLAT_PRIOR, BetaPrior, NormalPrior, best_rate, beta_binomial, normal_normal
+from abkit.stats.bayes import FLAT_PRIOR, BetaPrior, NormalPrior, normal_normal
+from abkit.stats.beta_binomial import best_rate, beta_binomial
 from abkit.stats.cluster import clustered_difference, clustered_mean, design_effect, intraclass_correlation
 from abkit.stats.covariates import cuped_difference, regression_difference
 from abkit.stats.discordant import PairedRates
