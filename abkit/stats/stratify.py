@@ -55,9 +55,10 @@ def post_stratified_difference(
     value = float(weights @ (means[1] - means[0]))
     parts = weights**2 * np.array(squares) / (n - 1) / n
     raw = sum(float(v.var(ddof=1)) / len(v) for v in y)
+    removed = 1 - float(parts.sum()) / raw if raw > 0 else 0.0
     details = {
         "strata": len(strata),
-        "variance_removed": max(0.0, 1 - float(parts.sum()) / raw) if raw > 0 else 0.0,
+        "variance_removed": removed if removed > 1e-12 else 0.0,
         "value_unadjusted": float(y[1].mean() - y[0].mean()),
         "se_unadjusted": float(np.sqrt(raw)),
     }
