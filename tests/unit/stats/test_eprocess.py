@@ -21,14 +21,15 @@ from abkit.stats.proportion import wilson_interval
 
 def test_normal_mixture_is_the_integral_over_a_normal_prior():
     total, variance, precision = 12.0, 40.0, 7.0
-    integrand = lambda m: np.exp(m * total - m**2 * variance / 2) * stats.norm.pdf(m, scale=precision**-0.5)  # noqa: E731
-    assert np.log(integrate.quad(integrand, -10, 10, points=[0.25])[0]) == pytest.approx(
-        float(normal_mixture_log_e(total, variance, precision)), rel=1e-8
-    )
-    half = lambda m: 2 * integrand(m)  # noqa: E731
-    assert np.log(integrate.quad(half, 0, 10, points=[0.25])[0]) == pytest.approx(
-        float(normal_mixture_log_e(total, variance, precision, sides=1)), rel=1e-8
-    )
+
+    def weighted(m):
+        return np.exp(m * total - m**2 * variance / 2) * stats.norm.pdf(m, scale=precision**-0.5)
+
+    for sides, low in ((2, -10), (1, 0)):
+        mixture = sides**-1 * 2 * integrate.quad(weighted, low, 10, points=[0.25])[0]
+        assert np.log(mixture) == pytest.approx(
+            float(normal_mixture_log_e(total, variance, precision, sides)), rel=1e-8
+        )
 
 
 def test_bound_is_where_the_evidence_reaches_one_over_alpha():

@@ -74,11 +74,12 @@ def test_poisson_bootstrap_of_a_ratio_agrees_with_the_delta_method():
 
 
 @pytest.mark.slow
-def test_bca_covers_a_skewed_mean():
+def test_percentile_covers_a_skewed_difference_and_bca_a_normal_one():
     rng = np.random.default_rng(9)
-    runs = 1500
-    covered = 0
+    runs, covered = 1500, [0, 0]
     for _ in range(runs):
-        answer = bootstrap_difference(rng.lognormal(size=100), rng.lognormal(size=100), rng, draws=999)
-        covered += answer.low <= 0 <= answer.high
-    assert 0.925 <= covered / runs <= 0.975
+        skewed = bootstrap_difference(rng.lognormal(size=100), rng.lognormal(size=100), rng, draws=999)
+        normal = bootstrap_difference(rng.normal(size=100), rng.normal(size=100), rng, kind="bca", draws=999)
+        covered[0] += skewed.low <= 0 <= skewed.high
+        covered[1] += normal.low <= 0 <= normal.high
+    assert all(0.925 <= count / runs <= 0.975 for count in covered)
