@@ -10,7 +10,7 @@ from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
 from abkit.stats.t_interval import t_estimate
 
-_EXACT_PAIRS = 16
+_EXACT_PAIRS = 20
 _BLOCK = 4096
 
 
@@ -179,7 +179,7 @@ def sign_flip_test(differences: npt.ArrayLike, rng: np.random.Generator | None =
     ----------
     differences : array_like (n,)
     rng : numpy Generator, optional
-        Needed where more than 16 differences are not 0; up to there all flips are counted.
+        Needed where more than 20 differences are not 0; up to there all flips are counted.
     draws : int
         Random flips; the observed one is added (Phipson & Smyth 2010, eq. 2).
 
@@ -205,8 +205,10 @@ def sign_flip_test(differences: npt.ArrayLike, rng: np.random.Generator | None =
         return Estimate(mean, p_value=1.0 if len(d) else None, method="sign flips", reason=Reason.NO_VARIATION)
     observed = abs(moved.sum()) * (1 - 1e-12)
     if len(moved) <= _EXACT_PAIRS:
-        signs = 1 - 2 * ((np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved))) & 1)
-        p_value = float((np.abs(signs @ moved) >= observed).mean())
+        sums = np.zeros(1)
+        for size in np.abs(moved):
+            sums = np.concatenate([sums + size, sums - size])
+        p_value = float((np.abs(sums) >= observed).mean())
         return Estimate(mean, p_value=p_value, method="sign flips, exact")
     if rng is None:
         raise ValueError(f"{len(moved)} differences have too many flips to count: give an rng")
@@ -228,7 +230,7 @@ def signed_rank_test(differences: npt.ArrayLike) -> Estimate:
     -------
     Estimate
         `value` is the median of all Walsh averages; the p-value is exact for up to 50 differences without zeros and
-        ties, else normal with zeros left out. NO_VARIATION where every difference is 0.
+        ties, else normal with continuity correction, zeros left out. NO_VARIATION where every difference is 0.
 
     Examples
     --------
@@ -244,7 +246,7 @@ def signed_rank_test(differences: npt.ArrayLike) -> Estimate:
         return Estimate(None, p_value=1.0 if len(d) else None, method="signed rank", reason=Reason.NO_VARIATION)
     tied = len(np.unique(np.abs(moved))) < len(moved)
     exact = not tied and len(moved) == len(d) <= 50
-    result = stats.wilcoxon(moved, method="exact" if exact else "asymptotic")
+    result = stats.wilcoxon(moved, method="exact" if exact else "asymptotic", correction=not exact)
     ranks = stats.rankdata(np.abs(moved))
     first, second = np.triu_indices(len(d))
     return Estimate(

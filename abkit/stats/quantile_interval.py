@@ -99,9 +99,10 @@ def binomial_quantile(p: float, n: int, q: float) -> int:
     18
     """
     k = int(np.clip(np.nan_to_num(np.floor(special.bdtrik(p, n, q))), 0, n))
-    while k > 0 and special.bdtr(k - 1, n, q) >= p:
+    target = p * (1 - 1e-12)  # a probability that is p but for rounding counts as p
+    while k > 0 and special.bdtr(k - 1, n, q) >= target:
         k -= 1
-    while k < n and special.bdtr(k, n, q) < p:
+    while k < n and special.bdtr(k, n, q) < target:
         k += 1
     return k
 

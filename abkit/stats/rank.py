@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
 
 _EXACT_UNITS = 50
-_COUNTABLE = 20_000
+_COUNTABLE = 200_000
 _BLOCK = 2048
 
 
@@ -182,7 +181,8 @@ def brunner_munzel_permutation(
     control, treatment : array_like (n_c,), (n_t,)
         At least two values each.
     rng : numpy Generator, optional
-        Needed where there are more than 20,000 ways to split the units; else all are counted.
+        Needed where there are more than 200,000 different splits of the values; else all are counted. Ties make many
+        splits alike.
     draws : int
 
     Returns
@@ -203,28 +203,34 @@ def brunner_munzel_permutation(
     if min(len(c), len(t)) < 2:
         raise ValueError("two values per variant are needed")
     levels = np.unique(np.concatenate([c, t]), return_inverse=True)[1]
-    n = len(levels)
     counts = np.bincount(levels).astype(float)
-    observed = abs(float(_studentized(*_level_counts(c, t))))
-    if _log_choose(n, len(t)) <= np.log(_COUNTABLE):
-        chosen = np.array(list(combinations(range(n), len(t))))
-        extreme = _extreme(levels[chosen], counts, observed)
-        return extreme / len(chosen)
+    observed = abs(float(_studentized(*_level_counts(c, t)))) * (1 - 1e-10)
+    splits = _all_splits(counts, len(t))
+    if splits is not None:
+        log_ways = -(special.gammaln(splits + 1) + special.gammaln(counts - splits + 1)).sum(axis=1)
+        ways = np.exp(log_ways - log_ways.max())
+        return float(ways[np.abs(_studentized(counts - splits, splits)) >= observed].sum() / ways.sum())
     if rng is None:
         raise ValueError("there are too many splits to count: give an rng")
     extreme = 0
     for start in range(0, draws, _BLOCK):
-        rows = min(_BLOCK, draws - start)
-        chosen = rng.permuted(np.tile(levels, (rows, 1)), axis=1)[:, : len(t)]
-        extreme += _extreme(chosen, counts, observed)
+        drawn = rng.multivariate_hypergeometric(counts.astype(int), len(t), min(_BLOCK, draws - start)).astype(float)
+        extreme += int((np.abs(_studentized(counts - drawn, drawn)) >= observed).sum())
     return (extreme + 1) / (draws + 1)
 
 
-def _extreme(chosen: npt.NDArray[np.intp], counts: Array, observed: float) -> int:
-    rows = len(chosen)
-    places = (np.arange(rows)[:, None] * len(counts) + chosen).ravel()
-    counts_t = np.bincount(places, minlength=rows * len(counts)).reshape(rows, len(counts)).astype(float)
-    return int((np.abs(_studentized(counts - counts_t, counts_t)) >= observed * (1 - 1e-10)).sum())
+def _all_splits(counts: Array, size: int) -> Array | None:
+    """Every way to give `size` of the values to the treatment, as counts per distinct value; None for too many."""
+    splits, left = np.zeros((1, 0)), float(counts.sum())
+    for count in counts:
+        left -= count
+        taken = np.arange(count + 1)
+        grown = np.hstack([np.repeat(splits, len(taken), axis=0), np.tile(taken, len(splits))[:, None]])
+        used = grown.sum(axis=1)
+        splits = grown[(used <= size) & (used + left >= size)]
+        if len(splits) > _COUNTABLE:
+            return None
+    return splits
 
 
 def _studentized(counts_c: Array, counts_t: Array) -> Array:

@@ -7,6 +7,7 @@ Whatever is resampled are independent units: rows of a unit stay together.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain, combinations
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from abkit.stats.moments import Array
 
 Statistic = Callable[[Array], Array]
 _CELLS = 4_000_000
+_COUNTABLE = 200_000
 
 
 def sample_mean(values: Array) -> Array:
@@ -34,7 +36,7 @@ def sample_mean(values: Array) -> Array:
 def permutation_test(
     control: npt.ArrayLike,
     treatment: npt.ArrayLike,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None = None,
     statistic: Statistic = sample_mean,
     draws: int = 9999,
 ) -> Estimate:
@@ -43,7 +45,8 @@ def permutation_test(
     Parameters
     ----------
     control, treatment : array_like (n_c,), (n_t,)
-    rng : numpy Generator
+    rng : numpy Generator, optional
+        Needed where there are more than 200,000 splits (ten units against ten have 184,756); else all are counted.
     statistic : callable
         Compared by its difference, treatment minus control.
     draws : int
@@ -67,16 +70,39 @@ def permutation_test(
     observed = float(statistic(t) - statistic(c))
     pooled = np.concatenate([c, t])
     slack = 1e-12 * max(abs(observed), float(np.abs(pooled).max()))
-    higher = lower = 0
-    for size in _blocks(draws, len(pooled)):
-        shuffled = rng.permuted(np.broadcast_to(pooled, (size, len(pooled))), axis=1)
-        gaps = statistic(shuffled[:, len(c) :]) - statistic(shuffled[:, : len(c)])
-        higher += int((gaps >= observed - slack).sum())
-        lower += int((gaps <= observed + slack).sum())
-    greater, less = ((count + 1) / (draws + 1) for count in (higher, lower))
+    splits = special.comb(len(pooled), len(t))
+    if splits <= _COUNTABLE:
+        gaps = _all_gaps(pooled, len(t), statistic)
+        greater, less = float((gaps >= observed - slack).mean()), float((gaps <= observed + slack).mean())
+        draws = len(gaps)
+    elif rng is None:
+        raise ValueError(f"there are {splits:.3g} splits, too many to count: give an rng")
+    else:
+        gaps = _random_gaps(pooled, len(t), statistic, rng, draws)
+        greater, less = (
+            (int(extreme.sum()) + 1) / (draws + 1) for extreme in (gaps >= observed - slack, gaps <= observed + slack)
+        )
     both = min(1.0, 2 * min(greater, less))
     details = {"p_value_greater": greater, "p_value_less": less, "draws": draws}
     return Estimate(observed, p_value=both, method="permutation", details=details)
+
+
+def _all_gaps(pooled: Array, n_t: int, statistic: Statistic) -> Array:
+    """The difference of every split of the units."""
+    n = len(pooled)
+    chosen = np.fromiter(chain.from_iterable(combinations(range(n), n_t)), dtype=np.intp).reshape(-1, n_t)
+    mask = np.zeros((len(chosen), n), dtype=bool)
+    np.put_along_axis(mask, chosen, True, axis=1)
+    rows = np.broadcast_to(pooled, mask.shape)
+    return statistic(pooled[chosen]) - statistic(rows[~mask].reshape(len(chosen), n - n_t))
+
+
+def _random_gaps(pooled: Array, n_t: int, statistic: Statistic, rng: np.random.Generator, draws: int) -> Array:
+    parts = []
+    for size in _blocks(draws, len(pooled)):
+        shuffled = rng.permuted(np.broadcast_to(pooled, (size, len(pooled))), axis=1)
+        parts.append(statistic(shuffled[:, :n_t]) - statistic(shuffled[:, n_t:]))
+    return np.concatenate(parts)
 
 
 def bootstrap_difference(

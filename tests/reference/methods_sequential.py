@@ -205,11 +205,15 @@ def group_sequential_bounds(inputs: Case) -> Case:
 def group_sequential_power(inputs: Case) -> Case:
     bounds = _bounds(inputs)
     drift = pick(inputs, "drift", "theta", default=None)
+    if drift is None and "power" in inputs:
+        drift = drift_for_power(bounds, inputs["power"])
     if drift is None:
         drift = pick(inputs, "effect", "delta") / pick(inputs, "se", "standard_error")
     reached = rejection_probability(bounds, drift)
     return {
         "power": float(reached[-1]),
+        "drift": float(drift),
+        "exit_probabilities": number(np.diff(reached, prepend=0.0)),
         "cumulative_power": number(reached),
         "z_bounds": number(bounds.efficacy),
         "expected_information": expected_information(bounds, drift),

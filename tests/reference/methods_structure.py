@@ -309,11 +309,15 @@ def mann_whitney_case(inputs: Case) -> Case:
 def brunner_munzel_case(inputs: Case) -> Case:
     answer = brunner_munzel(inputs["control"], inputs["treatment"], 1 - alpha_of(inputs))
     out = plain(answer) | {"prob_superiority": answer.value}
-    if pick(inputs, "permutation", default=False):
+    if min(len(inputs["control"]), len(inputs["treatment"])) >= 2:
         out["p_value_permutation"] = brunner_munzel_permutation(inputs["control"], inputs["treatment"], rng_of(inputs))
-    if "p_value_permutation" not in out and len(inputs["control"]) + len(inputs["treatment"]) <= 16:
-        out["p_value_permutation"] = brunner_munzel_permutation(inputs["control"], inputs["treatment"], rng_of(inputs))
+        out["permutation_p_value"] = out["p_value_permutation"]
     return out
+
+
+def brunner_munzel_permuted(inputs: Case) -> Case:
+    out = brunner_munzel_case(inputs)
+    return out | {"p_value": out["p_value_permutation"]}
 
 
 def _post_pre(inputs: Case) -> tuple[Any, Any, Any, Any]:
@@ -343,7 +347,47 @@ def adjustment(inputs: Case) -> Case:
         "theta": out["theta"],
     }
     reduction = within.details["variance_removed"]
-    return out | {"variance_reduction": reduction, "variance_ratio": 1 - reduction}
+    chosen = total if pick(inputs, "theta", "pooling", default="total") == "total" else within
+    return (
+        out | {"variance_reduction": reduction, "variance_ratio": 1 - reduction} | _adjusted_lift(data, chosen, level)
+    )
+
+
+def _adjusted_lift(data: tuple[Any, Any, Any, Any], answer: Estimate, level: float) -> Case:
+    """Lift of the adjusted means on the log scale, with Satterthwaite degrees of freedom there."""
+    control, treatment = answer.details["control"], answer.details["treatment"]
+    if min(control, treatment) <= 0:
+        return {}
+    theta = np.atleast_1d(answer.details["theta"])
+    parts = []
+    for y, x, mean in ((data[0], data[2], control), (data[1], data[3], treatment)):
+        adjusted = y - np.reshape(x, (len(y), -1)) @ theta
+        parts.append((adjusted.var(ddof=1) / len(y) / mean**2, len(y)))
+    variance = sum(v for v, _ in parts)
+    df = variance**2 / sum(v**2 / (n - 1) for v, n in parts)
+    half = float(special.stdtrit(df, (1 + level) / 2)) * np.sqrt(variance)
+    ratio = treatment / control
+    return {
+        "lift": ratio - 1,
+        "rel_effect_size": ratio - 1,
+        "rel_ci_low": ratio * np.exp(-half) - 1,
+        "rel_ci_high": ratio * np.exp(half) - 1,
+        "lift_ci_low": ratio * np.exp(-half) - 1,
+        "lift_ci_high": ratio * np.exp(half) - 1,
+    }
+
+
+def cuped_ratio(inputs: Case) -> Case:
+    """The numerator and denominator per unit, linearised; a covariate may be a ratio too."""
+    linear: Case = {}
+    for arm in ("control", "treatment"):
+        linear[arm] = ratio_linearised(inputs[f"{arm}_numerator"], inputs[f"{arm}_denominator"]).tolist()
+        if f"{arm}_denominator_covariate" in inputs:
+            x = ratio_linearised(inputs[f"{arm}_numerator_covariate"], inputs[f"{arm}_denominator_covariate"])
+        else:
+            x = np.asarray(pick(inputs, f"{arm}_covariate", f"{arm}_pre", f"{arm}_numerator_covariate"), dtype=float)
+        linear[f"{arm}_covariate"] = x
+    return adjustment(inputs | linear)
 
 
 def post_stratification(inputs: Case) -> Case:
@@ -373,7 +417,7 @@ def paired_clustered(inputs: Case) -> Case:
         answer = paired_difference(c, t, level) if group is None else paired_grouped_difference(c, t, group, level)
         flips = t - c
     out = plain(answer)
-    if len(flips) <= 16:
+    if len(flips) <= 20:
         out["sign_flip_p_value"] = out["p_value_sign_flip"] = sign_flip_test(flips).p_value
     return out
 
@@ -531,7 +575,8 @@ def bayes_normal(inputs: Case) -> Case:
 
 def permutation(inputs: Case) -> Case:
     answer = permutation_test(inputs["control"], inputs["treatment"], rng_of(inputs), draws=49999)
-    return plain(answer)
+    side = {"greater": "p_value_greater", "less": "p_value_less"}.get(pick(inputs, "alternative", default=""))
+    return plain(answer) | ({"p_value": answer.details[side]} if side else {})
 
 
 def bootstrap(inputs: Case) -> Case:
@@ -591,10 +636,12 @@ METHODS: dict[str, Callable[[Case], Case]] = {
     "mann_whitney": mann_whitney_case,
     "hodges_lehmann": mann_whitney_case,
     "brunner_munzel": brunner_munzel_case,
-    "brunner_munzel_permutation": brunner_munzel_case,
+    "brunner_munzel_permutation": brunner_munzel_permuted,
     "regression_adjustment": adjustment,
     "cuped": adjustment,
     "cuped_mean": adjustment,
+    "cuped_ratio": cuped_ratio,
+    "ratio_metric_cuped": cuped_ratio,
     "ancova": adjustment,
     "lin_regression": adjustment,
     "post_stratification": post_stratification,

@@ -67,7 +67,7 @@ def test_sign_flips_are_exact_for_few_and_close_for_many():
     d = rng.normal(0.5, 1, 10)
     reference = stats.permutation_test((d,), np.mean, permutation_type="samples", n_resamples=np.inf)
     assert sign_flip_test(d).p_value == pytest.approx(reference.pvalue)
-    many = np.concatenate([d, d])
+    many = np.concatenate([d, d, d])
     p_value = sign_flip_test(many, rng, draws=20_000).p_value
     assert p_value == pytest.approx(stats.ttest_1samp(many, 0).pvalue, abs=0.02)
     with pytest.raises(ValueError, match="rng"):

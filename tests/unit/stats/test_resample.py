@@ -8,15 +8,23 @@ from abkit.stats.ratio import ratio_difference
 from abkit.stats.resample import bootstrap_difference, cluster_bootstrap, permutation_test, poisson_bootstrap
 
 
-def test_permutation_approaches_the_exact_count():
+def test_few_units_are_counted_exactly_and_many_are_shuffled():
     rng = np.random.default_rng(1)
     c, t = rng.normal(size=6), rng.normal(1, 1, size=5)
     exact = stats.permutation_test(
         (t, c), lambda x, y, axis: x.mean(axis) - y.mean(axis), vectorized=True, n_resamples=np.inf
     )
-    answer = permutation_test(c, t, rng, draws=40_000)
-    assert answer.p_value == pytest.approx(exact.pvalue, abs=0.01)
+    answer = permutation_test(c, t)
+    assert answer.p_value == pytest.approx(exact.pvalue)
     assert answer.details["p_value_greater"] + answer.details["p_value_less"] >= 1
+
+
+def test_shuffles_agree_with_the_t_test_where_it_holds():
+    rng = np.random.default_rng(12)
+    c, t = rng.normal(size=40), rng.normal(0.4, 1, size=40)
+    assert permutation_test(c, t, rng).p_value == pytest.approx(stats.ttest_ind(t, c).pvalue, abs=0.02)
+    with pytest.raises(ValueError, match="rng"):
+        permutation_test(c, t)
 
 
 def test_permutation_never_says_zero_and_takes_any_statistic():
