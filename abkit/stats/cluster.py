@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
+from abkit.stats.samples import finite_sample
 from abkit.stats.t_interval import t_estimate
 
 Correction = Literal["CR0", "CR1", "CR2"]
@@ -243,7 +244,7 @@ class _Arm:
 
 
 def _grouped(values: npt.ArrayLike, cluster: npt.ArrayLike) -> tuple[Array, npt.NDArray[np.intp], Array]:
-    y, raw = np.asarray(values, dtype=np.float64), np.asarray(cluster)
+    y, raw = finite_sample(values), np.asarray(cluster)
     if y.ndim != 1 or raw.shape != y.shape:
         raise ValueError(f"one cluster label per value is needed, not {raw.shape} for {y.shape}")
     _, labels, sizes = np.unique(raw, return_inverse=True, return_counts=True)

@@ -16,6 +16,7 @@ from abkit.stats.least_squares import RowCorrection, regression
 from abkit.stats.moments import Array
 from abkit.stats.quantile import outer_probabilities
 from abkit.stats.quantile_interval import quantile_se, sample_quantile
+from abkit.stats.samples import finite_sample
 from abkit.stats.t_interval import t_estimate
 
 Pooling = Literal["within", "total"]
@@ -49,7 +50,7 @@ def quantile_linearised(values: npt.ArrayLike, q: float, unit: npt.ArrayLike | N
     >>> round(float(values.mean()), 6), round(float(values.std(ddof=1)) / 10, 2)
     (50.0, 5.13)
     """
-    y = np.asarray(values, dtype=np.float64)
+    y = finite_sample(values)
     answer, outer = quantile_se(y, q), outer_probabilities(q, len(y))
     if answer is None or outer is None or not answer[1] > 0:
         raise ValueError(f"{len(y)} rows are too few, or too many of them equal, for the {q}-quantile")
@@ -221,7 +222,7 @@ def _columns(covariates: npt.ArrayLike) -> Array:
 def _arms(
     control: npt.ArrayLike, treatment: npt.ArrayLike, control_x: npt.ArrayLike, treatment_x: npt.ArrayLike
 ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    y_c, y_t = np.asarray(control, dtype=np.float64), np.asarray(treatment, dtype=np.float64)
+    y_c, y_t = finite_sample(control), finite_sample(treatment)
     x_c, x_t = _columns(control_x), _columns(treatment_x)
     if len(y_c) != len(x_c) or len(y_t) != len(x_t) or x_c.shape[1] != x_t.shape[1]:
         raise ValueError("every unit needs a value and the same covariates")

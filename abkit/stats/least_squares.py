@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abkit.stats.moments import Array
+from abkit.stats.samples import finite_sample
 
 RowCorrection = Literal["classical", "HC0", "HC1", "HC2", "HC3"]
 ClusterCorrection = Literal["CR0", "CR1", "CR2"]
@@ -140,7 +141,7 @@ def clustered_regression(
 
 
 def _fit(outcome: npt.ArrayLike, design: npt.ArrayLike) -> tuple[Array, Array, Array, int]:
-    y, x = np.asarray(outcome, dtype=np.float64), np.asarray(design, dtype=np.float64)
+    y, x = finite_sample(outcome), np.asarray(design, dtype=np.float64)
     rank = int(np.linalg.matrix_rank(x))
     if x.ndim != 2 or len(x) != len(y) or len(y) <= rank:
         raise ValueError(f"more rows than columns are needed, not {x.shape} for {y.shape}")

@@ -8,6 +8,7 @@ from scipy import special
 
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
+from abkit.stats.samples import finite_sample
 from abkit.stats.t_interval import t_estimate
 
 
@@ -35,7 +36,7 @@ def median_se(values: npt.ArrayLike) -> float:
     >>> round(median_se([32, 39, 26, 35, 43, 27, 40, 37, 34, 29, 49, 42, 40]), 4)
     2.8478
     """
-    y = np.sort(np.asarray(values, dtype=np.float64))
+    y = np.sort(finite_sample(values))
     n = len(y)
     if n < 2:
         raise ValueError("a median has a standard error from two values on")
@@ -63,7 +64,7 @@ def median_difference(control: npt.ArrayLike, treatment: npt.ArrayLike, level: f
     >>> round(median_difference(control, [36, 44, 47, 42, 49, 39, 46, 31, 33, 48]).se, 4)
     4.33
     """
-    c, t = np.asarray(control, dtype=np.float64), np.asarray(treatment, dtype=np.float64)
+    c, t = finite_sample(control), finite_sample(treatment)
     return _contrast(c, t, level, "medians, Price-Bonett")
 
 
@@ -87,7 +88,7 @@ def median_ratio(control: npt.ArrayLike, treatment: npt.ArrayLike, level: float 
     >>> round(answer.value, 4), round(answer.low, 4), round(answer.high, 4)
     (1.1622, 0.9277, 1.4559)
     """
-    c, t = np.asarray(control, dtype=np.float64), np.asarray(treatment, dtype=np.float64)
+    c, t = finite_sample(control), finite_sample(treatment)
     method = "ratio of medians, Price-Bonett"
     if min(c.min(initial=np.inf), t.min(initial=np.inf)) <= 0:
         return Estimate(None, level=level, method=method, estimand="ratio", reason=Reason.NOT_POSITIVE)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abkit.stats.cluster import clustered_mean
+from abkit.stats.samples import finite_sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def variance_components(values: npt.ArrayLike, user: npt.ArrayLike, task: npt.Ar
     >>> round(parts.user_icc, 1), round(parts.task_icc, 1), round(parts.design_effect)
     (0.3, 0.6, 5)
     """
-    y = np.asarray(values, dtype=np.float64)
+    y = finite_sample(values)
     users = np.unique(np.asarray(user), return_inverse=True)[1]
     tasks = np.unique(
         np.stack([users, np.unique(np.asarray(task), return_inverse=True)[1]]), axis=1, return_inverse=True

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from abkit.stats.cluster import clustered_mean
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
+from abkit.stats.samples import finite_sample
 from abkit.stats.t_interval import t_estimate
 
 _EXACT_PAIRS = 20
@@ -97,7 +98,7 @@ def task_differences(
     means = []
     for values, tasks in ((control, control_task), (treatment, treatment_task)):
         names, labels = np.unique(np.asarray(tasks), return_inverse=True)
-        means.append((names, np.bincount(labels, np.asarray(values, dtype=np.float64)) / np.bincount(labels)))
+        means.append((names, np.bincount(labels, finite_sample(values)) / np.bincount(labels)))
     (names_c, mean_c), (names_t, mean_t) = means
     shared, at_c, at_t = np.intersect1d(names_c, names_t, return_indices=True)
     return mean_t[at_t] - mean_c[at_c], shared
@@ -198,7 +199,7 @@ def sign_flip_test(differences: npt.ArrayLike, rng: np.random.Generator | None =
     >>> round(sign_flip_test([0.8, 0.6, 0.3, 1.1, 0.9]).p_value, 4)
     0.0625
     """
-    d = np.asarray(differences, dtype=np.float64)
+    d = finite_sample(differences)
     moved = d[d != 0]
     mean = float(d.mean()) if len(d) else float("nan")
     if len(moved) == 0:
@@ -240,7 +241,7 @@ def signed_rank_test(differences: npt.ArrayLike) -> Estimate:
     """
     from scipy import stats  # costs a second to import
 
-    d = np.asarray(differences, dtype=np.float64)
+    d = finite_sample(differences)
     moved = d[d != 0]
     if len(moved) == 0:
         return Estimate(None, p_value=1.0 if len(d) else None, method="signed rank", reason=Reason.NO_VARIATION)
@@ -258,7 +259,7 @@ def signed_rank_test(differences: npt.ArrayLike) -> Estimate:
 
 
 def _differences(control: npt.ArrayLike, treatment: npt.ArrayLike) -> Array:
-    c, t = np.asarray(control, dtype=np.float64), np.asarray(treatment, dtype=np.float64)
+    c, t = finite_sample(control), finite_sample(treatment)
     if c.shape != t.shape or c.ndim != 1:
         raise ValueError(f"pairs need as many values in both variants, not {c.shape} and {t.shape}")
     return t - c
@@ -266,7 +267,7 @@ def _differences(control: npt.ArrayLike, treatment: npt.ArrayLike) -> Array:
 
 def _trial_variance(values: npt.ArrayLike, tasks: npt.ArrayLike, shared: npt.NDArray[np.generic]) -> float | None:
     """Mean over tasks of the variance of a task's mean that comes from its trials; None below two trials."""
-    y, names = np.asarray(values, dtype=np.float64), np.asarray(tasks)
+    y, names = finite_sample(values), np.asarray(tasks)
     kept = np.isin(names, shared)
     labels = np.unique(names[kept], return_inverse=True)[1]
     n = np.bincount(labels)

@@ -11,6 +11,7 @@ from scipy import special
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
 from abkit.stats.quantile_interval import binomial_quantile, rows_for_interval, sample_quantile
+from abkit.stats.samples import finite_sample
 
 _FAR = 12.0
 _CELLS = 4_000_000
@@ -40,7 +41,7 @@ def binomial_bootstrap(values: npt.ArrayLike, q: float, level: float = 0.95) -> 
     >>> answer.low, answer.high
     (41.0, 60.0)
     """
-    y = np.sort(np.asarray(values, dtype=np.float64))
+    y = np.sort(finite_sample(values))
     n, tail = len(y), (1 - level) / 2
     if n == 0:
         return Estimate(
@@ -83,7 +84,7 @@ def binomial_bootstrap_difference(
     >>> answer.value, answer.low, answer.high
     (30.0, 10.0, 50.0)
     """
-    c, t = (np.sort(np.asarray(values, dtype=np.float64)) for values in (control, treatment))
+    c, t = (np.sort(finite_sample(values)) for values in (control, treatment))
     method = "binomial bootstrap"
     if min(len(c), len(t)) == 0:
         return Estimate(None, level=level, method=method, reason=Reason.TOO_FEW_UNITS)
@@ -150,7 +151,7 @@ def cluster_quantile_bootstrap(
     method = "Poisson bootstrap of units"
     quantiles = []
     for values, cluster in ((control, control_cluster), (treatment, treatment_cluster)):
-        y, labels = np.asarray(values, dtype=np.float64), np.unique(np.asarray(cluster), return_inverse=True)[1]
+        y, labels = finite_sample(values), np.unique(np.asarray(cluster), return_inverse=True)[1]
         if len(y) == 0 or labels.max() < 1:
             return Estimate(None, level=level, method=method, reason=Reason.TOO_FEW_UNITS)
         quantiles.append(_poisson_quantiles(y, labels, q, rng, draws))

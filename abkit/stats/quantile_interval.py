@@ -16,6 +16,7 @@ from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
 from abkit.stats.quantile import outer_probabilities
 from abkit.stats.ratio import ratio_linearised
+from abkit.stats.samples import finite_sample
 from abkit.stats.t_interval import t_estimate
 
 _Z = 1.959963984540054
@@ -115,7 +116,7 @@ def sample_quantile(values: npt.ArrayLike, q: float) -> float:
     >>> sample_quantile([3.0, 1.0, 2.0, 4.0], 0.5)
     2.0
     """
-    y = np.sort(np.asarray(values, dtype=np.float64))
+    y = np.sort(finite_sample(values))
     return float(y[_rank(len(y), q) - 1])
 
 
@@ -140,7 +141,7 @@ def quantile_interval(values: npt.ArrayLike, q: float, level: float = 0.95) -> E
     >>> answer.value, answer.low, answer.high
     (50.0, 40.0, 61.0)
     """
-    y = np.sort(np.asarray(values, dtype=np.float64))
+    y = np.sort(finite_sample(values))
     method = "order statistics"
     if len(y) == 0:
         return Estimate(None, level=level, method=method, estimand="quantile", reason=Reason.TOO_FEW_UNITS)
@@ -189,7 +190,7 @@ def quantile_se(values: npt.ArrayLike, q: float, cluster: npt.ArrayLike | None =
     >>> quantile, round(se, 4)
     (50.0, 5.1021)
     """
-    y = np.asarray(values, dtype=np.float64)
+    y = finite_sample(values)
     order = np.sort(y)
     outer = outer_probabilities(q, len(y))
     if outer is None or (cluster is not None and len(np.unique(np.asarray(cluster))) < 2):

@@ -10,6 +10,7 @@ from scipy import special
 
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
+from abkit.stats.samples import finite_sample
 
 _EXACT_UNITS = 50
 _COUNTABLE = 200_000
@@ -71,7 +72,7 @@ def mann_whitney(control: npt.ArrayLike, treatment: npt.ArrayLike, level: float 
     >>> answer.u, round(answer.p_value, 6), round(answer.shift, 3), round(answer.low, 2), round(answer.high, 2)
     (35.0, 0.254412, 0.305, -0.15, 0.76)
     """
-    c, t = np.asarray(control, dtype=np.float64), np.asarray(treatment, dtype=np.float64)
+    c, t = finite_sample(control), finite_sample(treatment)
     if min(len(c), len(t)) == 0:
         raise ValueError("a rank test needs a value in both variants")
     gaps = np.sort((t[:, None] - c).ravel())
@@ -199,7 +200,7 @@ def brunner_munzel_permutation(
     >>> round(brunner_munzel_permutation([1, 2, 3, 4], [5, 6, 7, 8]), 4)
     0.0286
     """
-    c, t = np.asarray(control, dtype=np.float64), np.asarray(treatment, dtype=np.float64)
+    c, t = finite_sample(control), finite_sample(treatment)
     if min(len(c), len(t)) < 2:
         raise ValueError("two values per variant are needed")
     levels = np.unique(np.concatenate([c, t]), return_inverse=True)[1]
@@ -242,7 +243,7 @@ def _studentized(counts_c: Array, counts_t: Array) -> Array:
 
 def _level_counts(control: npt.ArrayLike, treatment: npt.ArrayLike) -> tuple[Array, Array]:
     """How many of each variant have each distinct value."""
-    c, t = np.asarray(control, dtype=np.float64), np.asarray(treatment, dtype=np.float64)
+    c, t = finite_sample(control), finite_sample(treatment)
     values, labels = np.unique(np.concatenate([c, t]), return_inverse=True)
     return (
         np.bincount(labels[: len(c)], minlength=len(values)).astype(float),

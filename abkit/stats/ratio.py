@@ -9,6 +9,7 @@ from abkit.stats.estimand import RatioLevel, contrast, delta_method
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.inference import Comparison, StudentTest
 from abkit.stats.moments import Array, Moments
+from abkit.stats.samples import finite_sample
 from abkit.stats.t_interval import t_estimate
 
 
@@ -35,7 +36,7 @@ def ratio_linearised(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Ar
     >>> ratio_linearised([2.0, 4.0], [1.0, 3.0]).tolist()
     [1.75, 1.25]
     """
-    y, x = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
+    y, x = finite_sample(numerator), finite_sample(denominator)
     if x.sum() == 0:
         raise ValueError("the denominator adds up to 0")
     ratio = y.sum() / x.sum()
@@ -73,7 +74,7 @@ def ratio_difference(
     (1.0, 0.4082)
     """
     columns = [
-        np.column_stack([np.asarray(y, dtype=np.float64), np.asarray(x, dtype=np.float64)])
+        np.column_stack([finite_sample(y), finite_sample(x)])
         for y, x in ((control_numerator, control_denominator), (treatment_numerator, treatment_denominator))
     ]
     method = f"ratio of sums, delta {quantile}"

@@ -16,6 +16,7 @@ from scipy import special
 
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
+from abkit.stats.samples import finite_sample
 
 Statistic = Callable[[Array], Array]
 _CELLS = 4_000_000
@@ -64,7 +65,7 @@ def permutation_test(
     >>> answer.value, round(answer.p_value, 2)
     (3.0, 0.03)
     """
-    c, t = np.asarray(control, dtype=np.float64), np.asarray(treatment, dtype=np.float64)
+    c, t = finite_sample(control), finite_sample(treatment)
     if min(len(c), len(t)) == 0:
         return Estimate(None, method="permutation", reason=Reason.TOO_FEW_UNITS)
     observed = float(statistic(t) - statistic(c))
@@ -141,7 +142,7 @@ def bootstrap_difference(
     >>> answer.low < 1 < answer.high
     True
     """
-    arms = [np.asarray(values, dtype=np.float64) for values in (control, treatment)]
+    arms = [finite_sample(values) for values in (control, treatment)]
     if min(len(arm) for arm in arms) < 2:
         return Estimate(None, level=level, method=f"bootstrap, {kind}", reason=Reason.TOO_FEW_UNITS)
     draw = [_resampled(arm, statistic, rng, draws) for arm in arms]
@@ -194,7 +195,7 @@ def cluster_bootstrap(
     """
     method, means = f"cluster bootstrap, {weights}", []
     for values, cluster in ((control, control_cluster), (treatment, treatment_cluster)):
-        y, labels = np.asarray(values, dtype=np.float64), np.unique(np.asarray(cluster), return_inverse=True)[1]
+        y, labels = finite_sample(values), np.unique(np.asarray(cluster), return_inverse=True)[1]
         if len(y) == 0 or labels.max() < 1:
             return Estimate(None, level=level, method=method, reason=Reason.TOO_FEW_UNITS)
         means.append((y.mean(), _weighted_means(np.bincount(labels, y), np.bincount(labels), rng, draws, weights)))
@@ -236,8 +237,8 @@ def poisson_bootstrap(
     """
     means = []
     for values, below in ((control, control_denominator), (treatment, treatment_denominator)):
-        y = np.asarray(values, dtype=np.float64)
-        x = np.ones(len(y)) if below is None else np.asarray(below, dtype=np.float64)
+        y = finite_sample(values)
+        x = np.ones(len(y)) if below is None else finite_sample(below)
         if len(y) < 2:
             return Estimate(None, level=level, method="Poisson bootstrap", reason=Reason.TOO_FEW_UNITS)
         if x.sum() == 0:

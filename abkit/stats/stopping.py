@@ -87,7 +87,7 @@ class GroupSequentialTest:
             return 1.0
         if excess(lowest) <= 0:
             return _LEAST_ALPHA
-        return float(np.exp(optimize.brentq(excess, lowest, highest, xtol=1e-12)))
+        return float(np.exp(optimize.brentq(excess, lowest, highest, xtol=1e-10)))
 
 
 @lru_cache(maxsize=65536)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abkit.stats.estimate import Estimate, Reason
+from abkit.stats.samples import finite_sample
 from abkit.stats.t_interval import t_estimate
 
 
@@ -41,7 +42,7 @@ def post_stratified_difference(
     >>> answer.value, answer.se, round(answer.details["variance_removed"], 2)
     (1.0, 0.5, 0.99)
     """
-    y = [np.asarray(values, dtype=np.float64) for values in (control, treatment)]
+    y = [finite_sample(values) for values in (control, treatment)]
     names = np.concatenate([np.asarray(control_stratum), np.asarray(treatment_stratum)])
     strata, labels = np.unique(names, return_inverse=True)
     groups = [labels[: len(y[0])], labels[len(y[0]) :]]
