@@ -1,15 +1,80 @@
 """Statistics on numbers and arrays: sufficient statistics in, frozen results out."""
 
 from abkit.stats.adjust import Adjustment, cuped
+from abkit.stats.bayes import FLAT_PRIOR, LIFT_PRIOR, BayesEstimate, BetaPrior, NormalPrior, normal_normal
+from abkit.stats.beta_binomial import BestRate, best_rate, beta_binomial
+from abkit.stats.boundary import distinct_looks, efficacy_bounds, exit_probabilities
+from abkit.stats.cluster import (
+    IntraclassCorrelation,
+    clustered_difference,
+    clustered_mean,
+    design_effect,
+    intraclass_correlation,
+)
+from abkit.stats.covariates import cuped_difference, impute_missing, quantile_linearised, regression_difference
+from abkit.stats.discordant import PairedRates
+from abkit.stats.eprocess import (
+    always_valid_p,
+    bernoulli_log_e,
+    bernoulli_sequence,
+    effect_log_e,
+    mixture_precision,
+    mixture_sprt,
+    normal_mixture_bound,
+    normal_mixture_log_e,
+    two_proportion_log_e,
+)
 from abkit.stats.estimand import Effect, Levels, RatioLevel, contrast, delta_method
+from abkit.stats.estimate import Estimate, Reason
+from abkit.stats.futility import FutilityDesign, futility_design
+from abkit.stats.group_sequential import (
+    Bounds,
+    drift_for_power,
+    expected_information,
+    inflation,
+    peeking_error,
+    rejection_probability,
+    spending_bounds,
+    wang_tsiatis_bounds,
+)
 from abkit.stats.inference import Comparison, StudentTest, Test
+from abkit.stats.least_squares import Regression, clustered_regression, regression
+from abkit.stats.linear_sequence import linear_model_log_e, linear_model_multiplier
+from abkit.stats.median import median_difference, median_ratio, median_se
 from abkit.stats.moments import Moments
 from abkit.stats.multiplicity import bonferroni, holm
+from abkit.stats.nested import VarianceComponents, variance_components
+from abkit.stats.paired import (
+    paired_clustered_difference,
+    paired_difference,
+    paired_grouped_difference,
+    sign_flip_test,
+    signed_rank_test,
+    task_differences,
+)
+from abkit.stats.pass_rate import pass_at_k, pass_hat_k, pass_rate, pass_rate_difference
 from abkit.stats.proportion import RateComparison, wilson_interval
 from abkit.stats.quantile import outer_probabilities, quantile_density, quantile_level, rows_needed
+from abkit.stats.quantile_bootstrap import binomial_bootstrap, binomial_bootstrap_difference, cluster_quantile_bootstrap
+from abkit.stats.quantile_interval import (
+    OrderStatisticRanks,
+    order_statistic_ranks,
+    quantile_contrast,
+    quantile_difference,
+    quantile_interval,
+    quantile_se,
+    rows_for_interval,
+    sample_quantile,
+)
+from abkit.stats.rank import RankSum, brunner_munzel, brunner_munzel_permutation, mann_whitney
+from abkit.stats.ratio import ratio_difference, ratio_linearised
+from abkit.stats.resample import bootstrap_difference, cluster_bootstrap, permutation_test, poisson_bootstrap
 from abkit.stats.sensitivity import detectable_effect, power_at, units_needed
-from abkit.stats.sequential import ConfidenceSequence
+from abkit.stats.sequential import ConfidenceSequence, mixture_variance, sequence_margin, sequence_p_value
+from abkit.stats.spending import Spending
 from abkit.stats.srm import SplitTest, srm
+from abkit.stats.stopping import GroupSequentialTest, stopped_estimate
+from abkit.stats.stratify import post_stratified_difference
 
 __all__ = [
     "Adjustment",
@@ -37,4 +102,95 @@ __all__ = [
     "srm",
     "units_needed",
     "wilson_interval",
+    "FLAT_PRIOR",
+    "LIFT_PRIOR",
+    "BayesEstimate",
+    "BetaPrior",
+    "NormalPrior",
+    "normal_normal",
+    "BestRate",
+    "best_rate",
+    "beta_binomial",
+    "distinct_looks",
+    "efficacy_bounds",
+    "exit_probabilities",
+    "IntraclassCorrelation",
+    "clustered_difference",
+    "clustered_mean",
+    "design_effect",
+    "intraclass_correlation",
+    "cuped_difference",
+    "impute_missing",
+    "quantile_linearised",
+    "regression_difference",
+    "PairedRates",
+    "always_valid_p",
+    "bernoulli_log_e",
+    "bernoulli_sequence",
+    "effect_log_e",
+    "mixture_precision",
+    "mixture_sprt",
+    "normal_mixture_bound",
+    "normal_mixture_log_e",
+    "two_proportion_log_e",
+    "Estimate",
+    "Reason",
+    "FutilityDesign",
+    "futility_design",
+    "Bounds",
+    "drift_for_power",
+    "expected_information",
+    "inflation",
+    "peeking_error",
+    "rejection_probability",
+    "spending_bounds",
+    "wang_tsiatis_bounds",
+    "Regression",
+    "clustered_regression",
+    "regression",
+    "linear_model_log_e",
+    "linear_model_multiplier",
+    "median_difference",
+    "median_ratio",
+    "median_se",
+    "VarianceComponents",
+    "variance_components",
+    "paired_clustered_difference",
+    "paired_difference",
+    "paired_grouped_difference",
+    "sign_flip_test",
+    "signed_rank_test",
+    "task_differences",
+    "pass_at_k",
+    "pass_hat_k",
+    "pass_rate",
+    "pass_rate_difference",
+    "binomial_bootstrap",
+    "binomial_bootstrap_difference",
+    "cluster_quantile_bootstrap",
+    "OrderStatisticRanks",
+    "order_statistic_ranks",
+    "quantile_contrast",
+    "quantile_difference",
+    "quantile_interval",
+    "quantile_se",
+    "rows_for_interval",
+    "sample_quantile",
+    "RankSum",
+    "brunner_munzel",
+    "brunner_munzel_permutation",
+    "mann_whitney",
+    "ratio_difference",
+    "ratio_linearised",
+    "bootstrap_difference",
+    "cluster_bootstrap",
+    "permutation_test",
+    "poisson_bootstrap",
+    "Spending",
+    "GroupSequentialTest",
+    "stopped_estimate",
+    "post_stratified_difference",
+    "mixture_variance",
+    "sequence_margin",
+    "sequence_p_value",
 ]
