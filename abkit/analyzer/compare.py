@@ -17,8 +17,10 @@ from abkit.snapshot import MetricMoments, NotCollected, Snapshot
 from abkit.stats import (
     Comparison,
     ConfidenceSequence,
+    GroupSequentialTest,
     Levels,
     RateComparison,
+    Spending,
     StudentTest,
     Test,
     cuped,
@@ -43,7 +45,7 @@ class MetricInference:
     variance_removed: float | None
 
 
-def infer(experiment: Experiment, metric: Metric, role: Role, moments: MetricMoments) -> MetricInference:
+def infer(experiment: Experiment, metric: Metric, role: Role, moments: MetricMoments, reached: int) -> MetricInference:
     """Compute levels and set up one comparison per treatment."""
     removed = None
     if metric.covariate:
@@ -55,7 +57,7 @@ def infer(experiment: Experiment, metric: Metric, role: Role, moments: MetricMom
     tests, pairs = [], []
     for variant in experiment.treatments:
         place = experiment.variants.index(variant)
-        test = choose_test(experiment, metric, levels, place, control, paired=len(moments.blocks) == 1)
+        test = choose_test(experiment, metric, levels, (place, control), reached, paired=len(moments.blocks) == 1)
         general = Comparison(levels, place, control, test)
         tests.append(test)
         use_rates = moments.is_rate_of_units and experiment.plan.inference == "fixed"
@@ -64,11 +66,15 @@ def infer(experiment: Experiment, metric: Metric, role: Role, moments: MetricMom
 
 
 def choose_test(
-    experiment: Experiment, metric: Metric, levels: Levels, treatment: int, control: int, *, paired: bool
+    experiment: Experiment, metric: Metric, levels: Levels, pair: tuple[int, int], reached: int, *, paired: bool
 ) -> Test:
-    """Choose what counts as surprising: at one look, or at any number of them."""
-    if experiment.plan.inference == "fixed":
+    """Choose what counts as surprising: at one look, at the planned looks so far, or at any number of them."""
+    plan, (treatment, control) = experiment.plan, pair
+    if plan.inference == "fixed":
         return StudentTest("paired t" if paired else "welch t")
+    if plan.inference == "group_sequential":
+        looks = looks_so_far(plan.looks, reached / experiment.planned_units)
+        return GroupSequentialTest(looks, Spending(plan.spending), final=reached >= experiment.planned_units)
     share = 1.0
     if not paired:
         used = experiment.variants[treatment].traffic_percentage + experiment.variants[control].traffic_percentage
@@ -77,6 +83,18 @@ def choose_test(
     is_rare = metric.kind == "proportion" and min(level, 1 - level) < _RARE
     burn_in = _RARE_BURN_IN if is_rare else _BURN_IN
     return ConfidenceSequence(experiment.planned_units * share, experiment.alpha, burn_in)
+
+
+def looks_so_far(planned: int, share: float) -> tuple[float, ...]:
+    """Return the shares of the planned size at all looks up to this one, every planned one taken as made.
+
+    Examples
+    --------
+    >>> looks_so_far(5, 0.5)
+    (0.2, 0.4, 0.5)
+    """
+    made = [look / planned for look in range(1, planned) if look / planned < share * (1 - 1e-9)]
+    return (*made, share)
 
 
 def _rates(moments: MetricMoments, treatment: int, control: int) -> RateComparison:
@@ -91,7 +109,7 @@ def compare_metric(
     moments = snapshot.metrics[metric.name]
     if isinstance(moments, NotCollected):
         return _not_computed(experiment, metric, role, moments.reason, snapshot), None
-    inference = infer(experiment, metric, role, moments)
+    inference = infer(experiment, metric, role, moments, snapshot.total_units)
     units = [float(block.n) for block in moments.blocks] * (len(snapshot.variants) if len(moments.blocks) == 1 else 1)
     levels = {
         name: LevelEstimate(finite(inference.levels.value[i]), finite(inference.levels.se[i]), int(units[i]))

@@ -63,6 +63,10 @@ class Plan:
         Chance to detect the minimum detectable effect at the planned size.
     inference : {"always_valid", "fixed", "group_sequential"}
         Fixed: judged once, at the planned size. The other two may be looked at on the way.
+    looks : int
+        Group sequential: looks planned, at equal shares of the planned size.
+    spending : {"obrien_fleming", "pocock"}
+        Group sequential: how the error is shared among the looks (Lan & DeMets 1983).
     planned_units : int, optional
         Units over all variants at which the experiment ends; default: `min_sample_size`.
     practical_threshold : float, "mde" or None
@@ -75,6 +79,8 @@ class Plan:
 
     power: Annotated[float, Field(gt=0, lt=1)] = 0.8
     inference: Inference = "always_valid"
+    looks: Annotated[int, Field(ge=1, le=100)] = 5
+    spending: Literal["obrien_fleming", "pocock"] = "obrien_fleming"
     planned_units: Annotated[int, Field(ge=2)] | None = None
     practical_threshold: Annotated[float, Field(ge=0)] | Literal["mde"] | None = "mde"
     srm_threshold: Annotated[float, Field(gt=0, lt=0.5)] = 0.001

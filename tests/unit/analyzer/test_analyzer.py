@@ -251,3 +251,31 @@ def test_hostile_names_are_text_in_the_notebook() -> None:
     html = analyze(experiment(ab.Mean(name)), data)._repr_html_()
     assert "<img" not in html
     assert "&lt;img" in html
+
+
+def test_a_group_sequential_plan_spends_its_error_over_the_planned_looks() -> None:
+    rng = np.random.default_rng(15)
+    data = frame(rng.normal(5, 1, 200), rng.normal(5.25, 1, 200))
+    plan = ab.Plan(inference="group_sequential", looks=4)
+    early = analyze(experiment(ab.Mean("x"), plan=plan, min_sample_size=1600), data)
+    final = analyze(experiment(ab.Mean("x"), plan=plan, min_sample_size=400), data)
+    fixed = analyze(experiment(ab.Mean("x"), min_sample_size=400), data)
+    widths = [one.primary.comparisons[0].difference for one in (early, final, fixed)]
+    early_width, final_width, fixed_width = (interval.high - interval.low for interval in widths)  # type: ignore[operator]
+    assert early_width > 1.5 * fixed_width, "little is spent at the first of four looks"
+    assert fixed_width < final_width < 1.1 * fixed_width
+    assert early.decision.verdict == "keep_running"
+    assert final.primary.comparisons[0].method == "group sequential"
+
+
+def test_a_group_sequential_plan_holds_its_error_over_all_looks() -> None:
+    rng = np.random.default_rng(16)
+    rejected, rounds, looks = 0, 80, 4
+    one = experiment(ab.Mean("x"), plan=ab.Plan(inference="group_sequential", looks=looks), min_sample_size=400)
+    for _ in range(rounds):
+        control, treatment = rng.normal(5, 1, (2, 200))
+        rejected += any(
+            analyze(one, frame(control[:n], treatment[:n])).primary.comparisons[0].is_significant
+            for n in (50, 100, 150, 200)
+        )
+    assert rejected / rounds < 0.05 + 3 * (0.05 * 0.95 / rounds) ** 0.5
