@@ -18,10 +18,10 @@ class Adjustment:
     Parameters
     ----------
     levels : Levels
-    theta : array (...)
-        Slope of the metric on the covariate, pooled over variants.
+    theta : array (...) or (..., p)
+        Slope of the metric on the covariate, or on each of p > 1 covariates, pooled over variants.
     variance_removed : array (...)
-        Share of the variance within variants that the covariate explains, 0 to 1.
+        Share of the variance within variants that the covariates explain, 0 to 1; 0 where none was removed.
     """
 
     levels: Levels
@@ -30,20 +30,20 @@ class Adjustment:
 
 
 def cuped(blocks: Sequence[Moments], level: RatioLevel, width: int = 4) -> Adjustment:
-    """Adjust each level for a covariate known before exposure.
+    """Adjust each level for covariates known before exposure.
 
     level - theta (covariate level - overall covariate level), with theta pooled within variants (Deng, Xu, Kohavi &
-    Walker 2013, eq. 3-5; for ratios on linearised values, Deng & Shi 2016). A covariate that does not vary, or that
-    was not affected by chance, leaves the levels as they are.
+    Walker 2013, eq. 3-5; for ratios on linearised values, Deng & Shi 2016). A covariate that does not vary leaves the
+    levels as they are; of covariates that say the same, each takes its share.
 
     Parameters
     ----------
     blocks : sequence of Moments
-        Columns per variant: numerator, denominator, covariate total, covariate denominator.
+        Columns per variant: numerator, denominator, then for each covariate its total and its denominator.
     level : RatioLevel
         The level of the metric itself.
     width : int
-        Columns per variant, 4.
+        Columns per variant: 4, and 2 more for each further covariate.
 
     Returns
     -------
@@ -60,30 +60,39 @@ def cuped(blocks: Sequence[Moments], level: RatioLevel, width: int = 4) -> Adjus
     >>> round(float(cuped(blocks, RatioLevel()).variance_removed), 2)
     0.8
     """
-    covariate_level = RatioLevel()
-    outcome = delta_method(level, blocks, width)
-    covariate = delta_method(lambda mean: covariate_level(mean[..., 2:4]), blocks, width)
-    both = delta_method(lambda mean: level(mean) + covariate_level(mean[..., 2:4]), blocks, width)
-    var_y, var_x, var_sum = (_within(levels) for levels in (outcome, covariate, both))
-    cov = (var_sum - var_y - var_x) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        varies = var_x > 1e-24 * _scale(covariate)
-        theta = np.where(varies, cov / var_x, 0.0)
-        removed = np.where(varies & (var_y > 0), cov**2 / (var_x * var_y), 0.0)
+    plain = RatioLevel()
+    starts = range(2, width, 2)
+
+    def joint(mean: Array) -> Array:
+        return np.concatenate([level(mean), *(plain(mean[..., i : i + 2]) for i in starts)], axis=-1)
+
+    theta, removed = _slopes(delta_method(joint, blocks, width), len(starts) + 1)
     weights = np.concatenate([np.repeat(b.n[..., None], b.mean.shape[-1] // width, axis=-1) for b in blocks], axis=-1)
 
     def adjusted(mean: Array) -> Array:
-        overall = (weights * mean[..., 2]).sum(axis=-1) / (weights * mean[..., 3]).sum(axis=-1)
-        return np.asarray(level(mean) - theta[..., None] * (covariate_level(mean[..., 2:4]) - overall[..., None]))
+        values = level(mean)
+        for place, i in enumerate(starts):
+            overall = (weights * mean[..., i]).sum(axis=-1) / (weights * mean[..., i + 1]).sum(axis=-1)
+            values = values - theta[..., place, None] * (plain(mean[..., i : i + 2]) - overall[..., None])
+        return np.asarray(values)
 
-    return Adjustment(delta_method(adjusted, blocks, width), theta, np.clip(removed, 0.0, 1.0))
-
-
-def _within(levels: Levels) -> Array:
-    """Variance within variants, pooled with their degrees of freedom as weights."""
-    diagonal = np.einsum("...bvv->...bv", levels.covariance)
-    return np.asarray((diagonal * ((levels.n - 1) * levels.n)[..., None]).sum(axis=(-1, -2)))
+    levels = delta_method(adjusted, blocks, width)
+    return Adjustment(levels, theta[..., 0] if len(starts) == 1 else theta, removed)
 
 
-def _scale(levels: Levels) -> Array:
-    return np.asarray((levels.value**2).sum(axis=-1) * (levels.n**2).sum(axis=-1))
+def _slopes(joint: Levels, parts: int) -> tuple[Array, Array]:
+    """Slopes of the first part of the levels on the others, and the share of its variance that they explain."""
+    variants = joint.value.shape[-1] // parts
+    split = joint.covariance.reshape(*joint.covariance.shape[:-2], parts, variants, parts, variants)
+    # Pooled within variants, with the degrees of freedom as weights.
+    within = np.nan_to_num(np.einsum("...bivjv,...b->...ij", split, (joint.n - 1) * joint.n), nan=0.0)
+    size = (joint.value.reshape(*joint.value.shape[:-1], parts, variants) ** 2).sum(axis=-1)
+    variance = np.einsum("...ii->...i", within)
+    scale = np.sqrt(np.where(variance > 1e-24 * size * (joint.n**2).sum(axis=-1)[..., None], variance, np.inf))[..., 1:]
+    inner = within[..., 1:, 1:] / (scale[..., :, None] * scale[..., None, :])
+    outer = within[..., 1:, 0] / scale
+    solved = np.einsum("...ij,...j->...i", np.linalg.pinv(inner, rcond=1e-10, hermitian=True), outer)
+    explained = (solved * outer).sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        removed = np.where(variance[..., 0] > 0, explained / variance[..., 0], 0.0)
+    return solved / scale, np.clip(removed, 0.0, 1.0)

@@ -132,14 +132,10 @@ def stopped_estimate(value: float, se: float, bounds: Bounds, level: float = 0.9
         raise ValueError("a standard error above 0 is needed")
     z = value / se
     unit = se * np.sqrt(bounds.information[-1])
-    scale = 1 / np.sqrt(bounds.information[0])
+    reach = (abs(z) + 12) / float(np.sqrt(bounds.information[0]))
 
     def drift_at(probability: float) -> float:
-        return float(
-            optimize.brentq(
-                lambda drift: _at_least(bounds, z, drift) - probability, (z - 12) * scale - 12, (z + 12) * scale + 12
-            )
-        )
+        return float(optimize.brentq(lambda drift: _at_least(bounds, z, drift) - probability, -reach, reach))
 
     tail = (1 - level) / 2 if bounds.sides == 2 else 1 - level
     upper, lower = _at_least(bounds, z, 0.0), _at_least(bounds, -z, 0.0)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from abkit.stats.boundary import distinct_looks
 from abkit.stats.eprocess import (
     always_valid_p,
     bernoulli_sequence,
@@ -327,6 +328,25 @@ def linear_model(inputs: Case) -> Case:
     }
 
 
+def edge_group_sequential(given: Case, required: Case) -> Case:
+    """Looks that repeat are one look; information that decreases is refused."""
+    try:
+        times = distinct_looks(np.asarray(_times(given), dtype=float).tolist())
+        bounds = _bounds(given | {"information_rates": list(times)})
+    except ValueError:
+        return {"raises_or_rejects": True, "status": "error"}
+    return group_sequential_bounds(given | {"information_rates": list(times)}) | {
+        "raises_or_rejects": False,
+        "status": "ok",
+        "n_looks": len(times),
+        "looks": len(times),
+        "first_bound": number(bounds.efficacy)[0],
+        "first_bound_infinite": bool(np.isinf(bounds.efficacy[0])),
+        "total_alpha": float(bounds.spent[-1]),
+    }
+
+
+BEHAVIOURS = dict.fromkeys(("group sequential", "group-sequential", "group_sequential"), edge_group_sequential)
 METHODS: dict[str, Callable[[Case], Case]] = {
     "asymptotic_cs_margin": asymptotic_cs_margin,
     "asymptotic_cs_two_sample": asymptotic_cs_two_sample,

@@ -63,6 +63,8 @@ def plain(answer: Estimate, prefix: str = "") -> Case:
         "p_value": answer.p_value,
         "ci_low": answer.low,
         "ci_high": answer.high,
+        "ci_lower": answer.low,
+        "ci_upper": answer.high,
         "ci": [answer.low, answer.high],
     }
     return {f"{prefix}{name}": value for name, value in names.items()} | dict(answer.details)
@@ -606,6 +608,113 @@ def quantile_point(inputs: Case) -> Case:
     return {"type7": float(np.quantile(inputs["values"], q)), "inverse_cdf": sample_quantile(inputs["values"], q)}
 
 
+def outcome(answer: Estimate) -> Case:
+    """What an edge case may ask of an estimate."""
+    ci = None if answer.low is None and answer.high is None else [answer.low, answer.high]
+    return plain(answer) | {
+        "ci": ci,
+        "lift": answer.details.get("lift"),
+        "status": "ok" if answer.p_value is not None else "not_inferable",
+        "significant": answer.is_significant,
+        "warning": answer.reason is not None,
+        "reason": None if answer.reason is None else answer.reason.value,
+        "raises_or_rejects": answer.reason is not None and answer.p_value is None,
+    }
+
+
+def edge(call: Callable[[Case], Estimate | Case | None]) -> Callable[[Case, Case], Case | None]:
+    """A check of an edge case: what raises is rejected."""
+
+    def check(given: Case, required: Case) -> Case | None:
+        try:
+            answer = call(given)
+        except ValueError:
+            return {"raises_or_rejects": True, "status": "not_inferable", "p_value": None, "ci": None, "warning": True}
+        return outcome(answer) if isinstance(answer, Estimate) else answer
+
+    return check
+
+
+def edge_ratio(given: Case) -> Estimate:
+    sums = []
+    for arm in ("control", "treatment"):
+        if f"{arm}_numerator" in given:
+            sums += [given[f"{arm}_numerator"], given[f"{arm}_denominator"]]
+        else:
+            rows = np.asarray(given[arm], dtype=float).reshape(-1, 2)
+            sums += [rows[:, 0], rows[:, 1]]
+    return ratio_difference(*sums, level=1 - alpha_of(given))
+
+
+def edge_quantile(given: Case) -> Estimate | Case:
+    q = pick(given, "quantile", "q", "quantiles", default=0.5)
+    q = q[0] if isinstance(q, list) else q
+    level = 1 - alpha_of(given)
+    if "control" in given:
+        clusters = [pick(given, f"{arm}_cluster", default=None) for arm in ("control", "treatment")]
+        return quantile_difference(given["control"], given["treatment"], q, level, *clusters)
+    values = pick(given, "values", default=None)
+    if values is None:
+        values = np.arange(1.0, int(given["n"]) + 1)
+    answer = quantile_interval(values, q, level)
+    missing = answer.low is None or answer.high is None
+    return outcome(answer) | {
+        "ci_lower": answer.low,
+        "ci_upper": answer.high,
+        "status": "not_inferable" if missing else "ok",
+        "min_n": rows_for_interval(q, level),
+        "n_required": rows_for_interval(q, level),
+    }
+
+
+def edge_cluster(given: Case) -> Estimate:
+    if "control" not in given:
+        return clustered_mean(pick(given, "values", "y"), pick(given, "cluster", "clusters"), 1 - alpha_of(given))
+    labels = [pick(given, f"{arm}_cluster", f"{arm}_clusters") for arm in ("control", "treatment")]
+    return clustered_difference(given["control"], labels[0], given["treatment"], labels[1], 1 - alpha_of(given))
+
+
+def edge_paired(given: Case) -> Estimate | Case:
+    if "only_control" in given or "both" in given:
+        return mcnemar(given) | {"status": "ok", "significant": mcnemar(given)["p_value"] < alpha_of(given)}
+    if "differences" in given:
+        return paired_difference(np.zeros(len(given["differences"])), given["differences"], 1 - alpha_of(given))
+    return paired_difference(given["control"], given["treatment"], 1 - alpha_of(given))
+
+
+def edge_rank(given: Case) -> Case:
+    answer = brunner_munzel(given["control"], given["treatment"], 1 - alpha_of(given))
+    return outcome(answer) | {"prob_superiority": answer.value, "estimate": answer.value}
+
+
+def edge_cuped(given: Case) -> Estimate | Case:
+    answer = cuped_difference(*_post_pre(given), level=1 - alpha_of(given))
+    removed = answer.details.get("variance_removed")
+    return outcome(answer) | {
+        "theta": answer.details.get("theta"),
+        "variance_reduction": removed,
+        "warning": answer.reason is not None or removed == 0.0,
+    }
+
+
+def edge_passes(given: Case) -> Case:
+    return passes(given) | {"raises_or_rejects": False, "status": "ok"}
+
+
+def edge_bayes(given: Case) -> Case:
+    return (bayes_beta(given) if "control_successes" in given else bayes_normal(given)) | {"status": "ok"}
+
+
+BEHAVIOURS = {
+    **dict.fromkeys(("ratio metric", "ratio", "ratio metrics"), edge(edge_ratio)),
+    **dict.fromkeys(("quantile", "quantiles", "quantile metric", "quantile metrics"), edge(edge_quantile)),
+    **dict.fromkeys(("cluster", "clusters", "clustered", "clustered observations", "clustering"), edge(edge_cluster)),
+    **dict.fromkeys(("paired", "paired t", "mcnemar", "same tasks", "agent evaluation"), edge(edge_paired)),
+    **dict.fromkeys(("rank", "rank tests", "brunner-munzel", "brunner_munzel", "nonparametric"), edge(edge_rank)),
+    **dict.fromkeys(("cuped", "CUPED", "regression adjustment", "variance reduction"), edge(edge_cuped)),
+    **dict.fromkeys(("pass@k", "pass_at_k", "pass at k"), edge(edge_passes)),
+    **dict.fromkeys(("bayes", "bayesian", "Bayesian"), edge(edge_bayes)),
+}
 METHODS: dict[str, Callable[[Case], Case]] = {
     "ratio_metric_delta": ratio_metric,
     "ratio_metric": ratio_metric,

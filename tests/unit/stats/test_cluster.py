@@ -5,10 +5,8 @@ from hypothesis import strategies as st
 
 from abkit.stats.cluster import clustered_difference, clustered_mean, design_effect, intraclass_correlation
 from abkit.stats.estimate import Reason
-from abkit.stats.least_squares import clustered_regression, regression
-from abkit.stats.nested import variance_components
+from abkit.stats.least_squares import clustered_regression
 from abkit.stats.paired import mean_estimate
-from abkit.stats.ratio import ratio_difference, ratio_linearised
 
 RUNS = 10_000
 
@@ -39,24 +37,6 @@ def test_clusters_of_one_row_are_welch():
     answer = clustered_difference(c, np.arange(12), t, np.arange(9))
     assert answer.se == pytest.approx(np.sqrt(c.var(ddof=1) / 12 + t.var(ddof=1) / 9))
     assert clustered_mean(c, np.arange(12)).se == pytest.approx(mean_estimate(c, 0.95, "mean").se)
-
-
-def test_regressions_agree_with_statsmodels():
-    api = pytest.importorskip("statsmodels.api")
-    rng = np.random.default_rng(3)
-    y, labels, treated = two_arms(rng, 10)
-    design = np.column_stack([np.ones(len(y)), treated, rng.normal(size=len(y))])
-    for correction, name in (
-        ("classical", "nonrobust"),
-        ("HC0", "HC0"),
-        ("HC1", "HC1"),
-        ("HC2", "HC2"),
-        ("HC3", "HC3"),
-    ):
-        fit = api.OLS(y, design).fit(cov_type=name)
-        assert np.allclose(regression(y, design, correction).se, fit.bse)
-    fit = api.OLS(y, design).fit(cov_type="cluster", cov_kwds={"groups": labels, "use_correction": False})
-    assert np.allclose(clustered_regression(y, design, labels, "CR0").se, fit.bse)
 
 
 @settings(max_examples=25, deadline=None)
@@ -91,54 +71,6 @@ def test_design_effect_is_what_the_variance_shows():
     assert answer.details["icc"] == pytest.approx(0.3, abs=0.02)
     assert answer.details["design_effect"] == pytest.approx(float(design_effect(10, 0.3)), rel=0.06)
     assert answer.details["effective_n"] == pytest.approx(40_000 / answer.details["design_effect"])
-
-
-def test_three_levels_come_apart():
-    rng = np.random.default_rng(5)
-    users, tasks = 1500, 4
-    runs = rng.integers(2, 5, users * tasks)
-    task = np.repeat(np.arange(users * tasks), runs)
-    y = (
-        rng.normal(0, 1.0, users)[task // tasks]
-        + rng.normal(0, 0.7, users * tasks)[task]
-        + rng.normal(0, 1.5, len(task))
-    )
-    parts = variance_components(y, task // tasks, task % tasks)
-    assert (parts.between_users, parts.between_tasks, parts.between_runs) == pytest.approx((1.0, 0.49, 2.25), rel=0.12)
-    assert (parts.users, parts.tasks, parts.runs) == (users, users * tasks, len(task))
-    assert parts.effective_runs == pytest.approx(parts.runs / parts.design_effect)
-    with pytest.raises(ValueError, match="two users"):
-        variance_components([1.0, 2.0], [0, 1], [0, 1])
-
-
-def test_linearised_ratio_has_the_ratio_and_its_variance():
-    rng = np.random.default_rng(6)
-    x = rng.integers(0, 9, 40).astype(float)
-    y = 2 * x + rng.normal(size=40)
-    values = ratio_linearised(y, x)
-    answer = ratio_difference(y, x, y + x, x)
-    assert values.mean() == pytest.approx(y.sum() / x.sum())
-    assert answer.details["control_se"] == pytest.approx(values.std(ddof=1) / np.sqrt(40))
-    assert answer.value == pytest.approx(1.0)
-    with pytest.raises(ValueError, match="adds up to 0"):
-        ratio_linearised([1.0], [0.0])
-
-
-def test_ratio_verdicts_never_contradict():
-    rng = np.random.default_rng(7)
-    for _ in range(200):
-        x = rng.integers(1, 9, (2, 15)).astype(float)
-        y = x * rng.lognormal(0.3, 1, (2, 15))
-        answer = ratio_difference(y[0], x[0], y[1], x[1])
-        low, high = answer.details["lift_low"], answer.details["lift_high"]
-        if low is not None and high is not None:
-            assert (answer.low > 0, answer.high < 0) == (low > 0, high < 0)
-
-
-def test_ratio_without_denominator_is_undefined():
-    answer = ratio_difference([1, 2], [0, 0], [1, 2], [1, 2])
-    assert (answer.value, answer.reason) == (None, Reason.ZERO_TOTAL)
-    assert ratio_difference([1], [1], [1, 2], [1, 2]).reason is Reason.TOO_FEW_UNITS
 
 
 @pytest.mark.slow

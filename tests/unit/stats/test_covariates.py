@@ -3,14 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abkit.stats.adjust import cuped
 from abkit.stats.covariates import cuped_difference, impute_missing, quantile_linearised, regression_difference
-from abkit.stats.estimand import RatioLevel, contrast
 from abkit.stats.estimate import Reason
 from abkit.stats.least_squares import regression
-from abkit.stats.moments import Moments
 from abkit.stats.ratio import ratio_difference, ratio_linearised
-from abkit.stats.stratify import post_stratified_difference
 
 
 def arms(seed, n_c=40, n_t=60, slope=1.5, covariates=2):
@@ -28,16 +24,6 @@ def test_slopes_within_variants_are_those_of_ancova():
     assert adjusted.value == pytest.approx(ancova.value)
     assert adjusted.details["theta"] == pytest.approx([1.5, 1.5], abs=0.2)
     assert adjusted.details["variance_removed"] == pytest.approx(0.95, abs=0.03)
-
-
-def test_one_covariate_agrees_with_the_batched_adjustment_of_moments():
-    y_c, y_t, x_c, x_t = arms(2, covariates=1)
-    blocks = [
-        Moments.from_rows(np.column_stack([y, np.ones(len(y)), x[:, 0], np.ones(len(y))]))
-        for y, x in ((y_c, x_c), (y_t, x_t))
-    ]
-    batched = contrast(cuped(blocks, RatioLevel()).levels, 1, 0)
-    assert cuped_difference(y_c, y_t, x_c, x_t).value == pytest.approx(float(batched.value))
 
 
 def test_lin_is_the_difference_of_two_regression_lines_at_the_overall_mean():
@@ -116,27 +102,6 @@ def test_few_units_pay_for_their_covariates():
     assert answer.df <= 13
     assert answer.se == pytest.approx(ancova.se, rel=0.2)
     assert cuped_difference([1.0], [2.0], [1.0], [2.0]).reason is Reason.TOO_FEW_UNITS
-
-
-def test_strata_remove_what_lies_between_them():
-    rng = np.random.default_rng(7)
-    strata = rng.integers(0, 3, 400)
-    y = 5.0 * strata + rng.normal(0, 1, 400)
-    treated = rng.random(400) < 0.5
-    answer = post_stratified_difference(y[~treated], strata[~treated], y[treated] + 1, strata[treated])
-    assert answer.se == pytest.approx(0.1, rel=0.15)
-    assert answer.details["variance_removed"] > 0.9
-    assert answer.low < 1 < answer.high
-
-
-def test_one_stratum_is_welch_and_a_thin_one_is_refused():
-    y = np.random.default_rng(8).normal(size=40)
-    one = post_stratified_difference(y[:15], np.zeros(15), y[15:], np.zeros(25))
-    welch = cuped_difference(y[:15], y[15:], np.zeros(15), np.zeros(25))
-    assert (one.value, one.se, one.df, one.p_value) == pytest.approx((welch.value, welch.se, welch.df, welch.p_value))
-    assert one.details["variance_removed"] == 0.0
-    thin = post_stratified_difference([1.0, 2.0, 3.0], [0, 0, 1], [1.0, 2.0, 3.0], [0, 0, 1])
-    assert (thin.value, thin.reason) == (None, Reason.TOO_FEW_UNITS)
 
 
 @pytest.mark.slow

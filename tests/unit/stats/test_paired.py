@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from abkit.stats.discordant import PairedRates
 from abkit.stats.estimate import Reason
 from abkit.stats.least_squares import clustered_regression
 from abkit.stats.paired import (
@@ -15,9 +14,6 @@ from abkit.stats.paired import (
     signed_rank_test,
     task_differences,
 )
-from abkit.stats.pass_rate import pass_at_k, pass_hat_k, pass_rate, pass_rate_difference
-
-counts = st.integers(0, 60)
 
 
 @settings(max_examples=30, deadline=None)
@@ -82,59 +78,6 @@ def test_signed_rank_agrees_with_scipy():
     tied = signed_rank_test([1.0, 1.0, -1.0, 2.0, 0.0])
     assert 0 < tied.p_value <= 1
     assert signed_rank_test([0.0, 0.0]).reason is Reason.NO_VARIATION
-
-
-@given(counts, counts, counts, counts)
-def test_paired_rates_are_symmetric_and_stay_in_range(both, only_c, only_t, neither):
-    if both + only_c + only_t + neither == 0:
-        return
-    pairs, swapped = PairedRates(both, only_c, only_t, neither), PairedRates(both, only_t, only_c, neither)
-    assert pairs.difference == -swapped.difference
-    assert 0 < pairs.p_value_mid <= pairs.p_value_exact <= 1
-    assert pairs.p_value_exact == pytest.approx(swapped.p_value_exact)
-    for name in ("wald_interval", "agresti_min_interval", "newcombe_interval"):
-        (low, high), (other_low, other_high) = getattr(pairs, name)(), getattr(swapped, name)()
-        assert (low, high) == pytest.approx((-other_high, -other_low), abs=1e-12)
-        assert -1 - 1e-12 <= low <= high <= 1 + 1e-12
-
-
-def test_exact_test_is_the_binomial_and_no_discordant_pair_is_no_evidence():
-    assert PairedRates(10, 3, 12, 5).p_value_exact == pytest.approx(stats.binomtest(3, 15).pvalue)
-    none = PairedRates(10, 0, 0, 5)
-    assert (none.p_value_exact, none.p_value_mid, none.p_value_asymptotic(), none.chi_square()) == (1.0, 1.0, 1.0, None)
-    huge = PairedRates(0, 4000, 4200, 0)
-    assert 0 < huge.p_value_mid < huge.p_value_exact < 0.05
-    with pytest.raises(ValueError, match="task"):
-        PairedRates(0, 0, 0, 0)
-
-
-def test_newcombe_interval_of_the_published_example():
-    """Newcombe (1998, 17:2635), table III: 36, 12, 2, 0 of 50 give 0.0569 to 0.3404 by method 10."""
-    low, high = PairedRates(both=36, only_control=2, only_treatment=12, neither=0).newcombe_interval()
-    assert (low, high) == pytest.approx((0.0569, 0.3404), abs=6e-5)
-
-
-@given(st.integers(1, 12), st.data())
-def test_pass_rates_are_unbiased_by_enumeration(n, data):
-    c, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
-    from itertools import combinations
-
-    outcomes = [1] * c + [0] * (n - c)
-    drawn = [[outcomes[i] for i in chosen] for chosen in combinations(range(n), k)]
-    assert float(pass_at_k(n, c, k)) == pytest.approx(np.mean([any(d) for d in drawn]))
-    assert float(pass_hat_k(n, c, k)) == pytest.approx(np.mean([all(d) for d in drawn]))
-
-
-def test_pass_rate_interval_is_between_tasks_and_differences_are_paired():
-    n, c, t = [8] * 30, np.arange(30) % 9, (np.arange(30) + 1) % 9
-    answer = pass_rate(n, c, k=3)
-    per_task = pass_at_k(n, c, 3)
-    assert answer.se == pytest.approx(per_task.std(ddof=1) / np.sqrt(30))
-    assert 0 <= answer.low <= answer.value <= answer.high <= 1
-    gap = pass_rate_difference(n, c, n, t, 3, every=True)
-    assert gap.value == pytest.approx(float(np.mean(pass_hat_k(n, t, 3) - pass_hat_k(n, c, 3))))
-    with pytest.raises(ValueError, match="at least k"):
-        pass_at_k(2, 1, 3)
 
 
 @pytest.mark.slow

@@ -6,11 +6,8 @@ from scipy import stats
 
 from abkit.stats.covariates import quantile_linearised
 from abkit.stats.estimate import Reason
-from abkit.stats.median import median_difference, median_ratio, median_se
 from abkit.stats.quantile_bootstrap import (
-    binomial_bootstrap,
     binomial_bootstrap_difference,
-    cluster_quantile_bootstrap,
 )
 from abkit.stats.quantile_interval import (
     binomial_quantile,
@@ -23,6 +20,11 @@ from abkit.stats.quantile_interval import (
 )
 
 RUNS = 10_000
+
+
+def skewed(rng, users, rows, icc):
+    user = rng.normal(0, np.sqrt(icc), (users, 1))
+    return np.exp(user + rng.normal(0, np.sqrt(1 - icc), (users, rows))).ravel()
 
 
 @given(st.integers(1, 400), st.floats(0.01, 0.99), st.floats(0.5, 0.9999))
@@ -99,43 +101,6 @@ def test_linearised_values_carry_the_same_standard_error():
     assert per_unit.std(ddof=1) / np.sqrt(300) == pytest.approx(se, rel=0.02)
 
 
-def test_exact_bootstrap_is_the_limit_of_resampling():
-    rng = np.random.default_rng(3)
-    c, t = rng.exponential(1, 150), rng.exponential(1.3, 120)
-    answer = binomial_bootstrap_difference(c, t, 0.5)
-    ranks = [np.clip(rng.binomial(len(v) + 1, 0.5, 400_000), 1, len(v)) - 1 for v in (c, t)]
-    gaps = np.sort(t)[ranks[1]] - np.sort(c)[ranks[0]]
-    assert (answer.low, answer.high) == pytest.approx(tuple(np.quantile(gaps, [0.025, 0.975])), abs=0.01)
-    one = binomial_bootstrap(c, 0.5)
-    assert (one.low, one.high) == pytest.approx(tuple(np.quantile(np.sort(c)[ranks[0]], [0.025, 0.975])), abs=0.02)
-    assert not binomial_bootstrap(c[:50], 0.95).details["is_reliable"]
-
-
-def test_bootstrap_of_units_agrees_with_the_clustered_variance():
-    rng = np.random.default_rng(4)
-    units = np.repeat(np.arange(250), 8)
-    c, t = (np.exp(rng.normal(0, 0.6, 250)[units] + rng.normal(0, 0.8, 2000)) for _ in range(2))
-    boot = cluster_quantile_bootstrap(c, units, t, units, 0.9, rng, draws=2000)
-    direct = quantile_difference(c, t, 0.9, 0.95, units, units)
-    assert boot.se == pytest.approx(direct.se, rel=0.15)
-    assert boot.value == direct.value
-    assert cluster_quantile_bootstrap([1.0], [0], [1.0], [0], 0.5, rng).reason is Reason.TOO_FEW_UNITS
-
-
-def test_median_standard_error_scales_and_refuses():
-    values = np.random.default_rng(5).normal(size=25)
-    assert median_se(3 * values) == pytest.approx(3 * median_se(values))
-    assert median_difference([1.0, 2.0], [1.0, 2.0]).reason is Reason.TOO_FEW_UNITS
-    assert median_ratio([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]).reason is Reason.NOT_POSITIVE
-    with pytest.raises(ValueError, match="two values"):
-        median_se([1.0])
-
-
-def skewed(rng, users, rows, icc):
-    user = rng.normal(0, np.sqrt(icc), (users, 1))
-    return np.exp(user + rng.normal(0, np.sqrt(1 - icc), (users, rows))).ravel()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("users", "icc", "limits"), [(50, 0.3, (0.93, 0.985)), (200, 0.3, (0.935, 0.975)), (200, 0.0, (0.935, 0.975))]
@@ -148,25 +113,3 @@ def test_p95_with_eight_runs_per_user_covers(users, icc, limits):
         answer = quantile_difference(skewed(rng, users, 8, icc), skewed(rng, users, 8, icc), 0.95, 0.95, units, units)
         covered += answer.low <= 0 <= answer.high
     assert limits[0] <= covered / (RUNS // 2) <= limits[1]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("q", "n"), [(0.5, 20), (0.5, 100), (0.95, 200), (0.95, 1000)])
-def test_exact_bootstrap_covers(q, n):
-    rng = np.random.default_rng(18)
-    runs = 4000
-    covered = sum(
-        answer.low <= 0 <= answer.high
-        for answer in (
-            binomial_bootstrap_difference(rng.lognormal(size=n), rng.lognormal(size=n), q) for _ in range(runs)
-        )
-    )
-    assert 0.935 <= covered / runs <= 0.99
-
-
-@pytest.mark.slow
-def test_small_medians_cover():
-    rng = np.random.default_rng(19)
-    runs = 6000
-    answers = [median_difference(rng.lognormal(size=20), rng.lognormal(size=20)) for _ in range(runs)]
-    assert 0.935 <= np.mean([a.low <= 0 <= a.high for a in answers]) <= 0.985

@@ -6,7 +6,6 @@ from scipy import optimize
 
 from abkit.stats.estimand import Effect
 from abkit.stats.group_sequential import spending_bounds
-from abkit.stats.linear_sequence import linear_model_log_e, linear_model_multiplier
 from abkit.stats.sequential import ConfidenceSequence, mixture_variance, sequence_margin, sequence_p_value
 
 RUNS = 10_000
@@ -14,6 +13,29 @@ RUNS = 10_000
 
 def effect_of(z, n=1000.0, smallest=500.0):
     return Effect(*(np.asarray(x, dtype=float) for x in (z, 1.0, n - 2, n, smallest)))
+
+
+def paths(rng, draw, per_look, looks, runs):
+    """z-statistics (runs, looks) of A/A experiments, two variants, by Welch on running sums."""
+    first = second = None
+    z, n = [], 0
+    for _ in range(looks):
+        values = draw(rng, (runs, 2, per_look))
+        add = np.stack([values.sum(-1), (values**2).sum(-1)])
+        first = add if first is None else first + add
+        n += per_look
+        mean = first[0] / n
+        variance = (first[1] / n - mean**2) * n / (n - 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z.append(np.nan_to_num((mean[:, 1] - mean[:, 0]) / np.sqrt(variance.sum(-1) / n)))
+    return np.stack(z, axis=1), second
+
+
+DRAWS = {
+    "normal": lambda rng, shape: rng.normal(size=shape),
+    "lognormal": lambda rng, shape: rng.lognormal(size=shape),
+    "rate": lambda rng, shape: (rng.random(shape) < 0.1).astype(float),
+}
 
 
 def test_mixture_is_the_narrowest_at_the_planned_size():
@@ -52,37 +74,6 @@ def test_plans_that_cannot_be_are_errors():
 
 def test_p_value_is_at_most_one():
     assert float(sequence_p_value(0.0, 5.0)) == 1.0
-
-
-def test_anytime_valid_t_has_the_evidence_it_claims():
-    n = np.array([20.0, 100.0, 5000.0])
-    t = linear_model_multiplier(n - 3, n, 0.05, precision=4.0)
-    assert np.allclose(linear_model_log_e(t**2, n - 3, n, precision=4.0), np.log(20))
-    assert (t > 1.96).all()
-    assert np.isinf(linear_model_multiplier(1, 3, 0.001))
-
-
-def paths(rng, draw, per_look, looks, runs):
-    """z-statistics (runs, looks) of A/A experiments, two variants, by Welch on running sums."""
-    first = second = None
-    z, n = [], 0
-    for _ in range(looks):
-        values = draw(rng, (runs, 2, per_look))
-        add = np.stack([values.sum(-1), (values**2).sum(-1)])
-        first = add if first is None else first + add
-        n += per_look
-        mean = first[0] / n
-        variance = (first[1] / n - mean**2) * n / (n - 1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            z.append(np.nan_to_num((mean[:, 1] - mean[:, 0]) / np.sqrt(variance.sum(-1) / n)))
-    return np.stack(z, axis=1), second
-
-
-DRAWS = {
-    "normal": lambda rng, shape: rng.normal(size=shape),
-    "lognormal": lambda rng, shape: rng.lognormal(size=shape),
-    "rate": lambda rng, shape: (rng.random(shape) < 0.1).astype(float),
-}
 
 
 @pytest.mark.slow

@@ -89,6 +89,18 @@ def test_final_p_value_at_the_bound_is_what_was_spent():
         assert answer.p_value == pytest.approx(so_far.spent[-1], rel=1e-3)
 
 
+def test_one_sided_final_p_value_at_the_bound_is_what_was_spent():
+    bounds = spending_bounds([0.3, 0.6], 0.025, sides=1)
+    answer = stopped_estimate(float(bounds.efficacy[-1]), 1.0, bounds)
+    assert answer.p_value == pytest.approx(bounds.spent[-1], rel=1e-6)
+    assert (answer.high, answer.alternative, answer.reason) == (None, "greater", None)
+
+
+def test_a_jump_that_no_earlier_look_saw_still_has_an_answer():
+    answer = stopped_estimate(30.0, 1.0, spending_bounds([0.001, 0.6, 1.0]))
+    assert answer.low < answer.value < 30.0
+
+
 def test_sign_flips_with_the_effect():
     bounds = spending_bounds([0.4, 1.0])
     up, down = (stopped_estimate(value, 1.0, bounds) for value in (2.4, -2.4))
