@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from abkit.stats.summary import Summary
 
 _NODES = 128
 _REACH = 9.0
+_SMALLEST_ALPHA = 1e-8
 
 
 def loadings(n_treatments: npt.ArrayLike, n_control: float) -> Array:
@@ -68,7 +70,7 @@ def dunnett_probability(
     0.95
     """
     load = np.asarray(loading, dtype=np.float64)
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    nodes, weights = _legendre()
     shared = _REACH * nodes
     density = weights * _REACH * np.exp(-(shared**2) / 2) / math.sqrt(2 * math.pi)
     scale, mass = _scales(df)
@@ -81,11 +83,16 @@ def dunnett_probability(
     return float(mass @ (np.prod(inside, axis=-1) @ density))
 
 
+@cache
+def _legendre() -> tuple[Array, Array]:
+    return np.polynomial.legendre.leggauss(_NODES)
+
+
 def _scales(df: float) -> tuple[Array, Array]:
     """Values of s = chi / sqrt(df) with their probabilities."""
     if math.isinf(df):
         return np.ones(1), np.ones(1)
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    nodes, weights = _legendre()
     low, high = (math.sqrt(2 * float(special.gammaincinv(df / 2, q)) / df) for q in (1e-14, 1 - 1e-14))
     s = (low + high) / 2 + (high - low) / 2 * nodes
     log = math.log(2) + df / 2 * math.log(df / 2) - float(special.gammaln(df / 2)) + (df - 1) * np.log(s)
@@ -135,11 +142,14 @@ def dunnett_critical_value(
     apart = float(special.stdtrit(df, 1 - share / load.size))
     if load.size == 1:
         return alone
+    if alpha < _SMALLEST_ALPHA:
+        # The quadrature has no digits left, and Bonferroni's bound has become exact.
+        return apart
 
     def excess(bound: float) -> float:
         return dunnett_probability(bound, load, df, alternative) - (1 - alpha)
 
-    return float(optimize.brentq(excess, alone - 1e-6, apart + 1e-6, xtol=1e-10))
+    return float(optimize.brentq(excess, min(alone, 0.0) - 1.0, apart + 1e-3, xtol=1e-11))
 
 
 def dunnett(

@@ -116,10 +116,10 @@ def rate_noninferiority(
     check_counts(successes_t, n_t)
     check_counts(successes_c, n_c)
     counts = (successes_t, n_t, successes_c, n_c)
-    statistic = difference_score(*counts, -side * margin, corrected=False)
+    statistic = float(difference_score(*counts, -side * margin, corrected=False))
     z = -float(special.ndtri(check_level(level)))
     low, high = difference_interval(*counts, z, corrected=False)
-    worst, best = keep_side(low, high, alternative)
+    worst, best = keep_side(float(low), float(high), alternative)
     p_value = tail_p_value(statistic, math.inf, alternative)
     value = successes_t / n_t - successes_c / n_c
     return Estimate(

@@ -82,9 +82,9 @@ class HybridScore(RateComparison):
 
 def _score(corrected: bool) -> Callable[[Counts, float, Alternative], Answer]:
     def answer(counts: Counts, alpha: float, alternative: Alternative) -> Answer:
-        bounds = difference_interval(*counts, _z(alpha), corrected)
-        statistic, p_value = _score_test(difference_score(*counts, 0.0, corrected), counts, alternative)
-        return bounds, statistic, p_value
+        low, high = difference_interval(*counts, _z(alpha), corrected)
+        statistic, p_value = _score_test(float(difference_score(*counts, 0.0, corrected)), counts, alternative)
+        return (float(low), float(high)), statistic, p_value
 
     return answer
 
@@ -131,8 +131,9 @@ def _exact(method: Literal["fisher", "boschloo"]) -> Callable[[Counts, float, Al
 
 def _ratio_score(corrected: bool) -> Callable[[Counts, float, Alternative], RatioAnswer]:
     def answer(counts: Counts, alpha: float, alternative: Alternative) -> RatioAnswer:
-        bounds = ratio_interval(*counts, _z(alpha), corrected)
-        return *bounds, *_score_test(ratio_score(*counts, 1.0, corrected), counts, alternative)
+        low, high = ratio_interval(*counts, _z(alpha), corrected)
+        test = _score_test(float(ratio_score(*counts, 1.0, corrected)), counts, alternative)
+        return float(low), float(high), *test
 
     return answer
 

@@ -9,9 +9,10 @@ import numpy as np
 from abkit.stats.moments import Array
 
 _ROUNDS = 100
+_ABSOLUTE = 1e-16
 
 
-def find_roots(function: Callable[[Array], Array], low: Array, high: Array, tolerance: float = 1e-10) -> Array:
+def find_roots(function: Callable[[Array], Array], low: Array, high: Array, tolerance: float = 1e-13) -> Array:
     """Zeros of a function that acts elementwise, each bracketed by `low` and `high` (Chandrupatla 1997).
 
     Parameters
@@ -49,7 +50,7 @@ def find_roots(function: Callable[[Array], Array], low: Array, high: Array, tole
         best = np.where(np.abs(fa) < np.abs(fb), a, b)
         gap = np.abs(b - a)
         with np.errstate(divide="ignore", invalid="ignore"):
-            limit = tolerance * np.abs(best) / np.maximum(gap, 1e-300)
+            limit = (tolerance * np.abs(best) + _ABSOLUTE) / np.maximum(gap, 1e-300)
             if np.all((limit > 0.5) | (fa == 0) | (fb == 0) | ~bracketed):
                 break
             xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
