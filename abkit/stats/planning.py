@@ -9,15 +9,14 @@ import numpy.typing as npt
 from scipy import special
 
 from abkit.stats.moments import Array
+from abkit.stats.plan_inputs import FEWEST, check_direction, checked_power, checked_size, scenario_shape, true_effect
 from abkit.stats.power_analysis import PowerAnalysis
 from abkit.stats.roots import find_roots
 from abkit.stats.scenario import Scenario, ScenarioOptions, check_range
 
-_FEWEST = 2.0
 _MOST = 1e15
 _TINY = 1e-15
 _LOGITS = 36.0
-_WORDS = ("paired", "alternative", "treatments", "correction", "goal")
 
 
 def sample_size(
@@ -60,15 +59,15 @@ def sample_size(
     64
     """
     scenario = Scenario(**options)
-    true = _true_effect(scenario, effect, lift)
-    target = _target(scenario, power)
-    _check_direction(scenario, true)
-    shape = np.broadcast_shapes(true.shape, target.shape, _shape(scenario))
+    true = true_effect(scenario, effect, lift)
+    target = checked_power(scenario, power)
+    check_direction(scenario, true)
+    shape = np.broadcast_shapes(true.shape, target.shape, scenario_shape(scenario))
     n = _solve_size(scenario, np.broadcast_to(true, shape), np.broadcast_to(target, shape))
     whole = np.ceil(n - 1e-9 * np.maximum(n, 1.0))
     other = whole if scenario.is_paired else np.ceil(n * np.asarray(scenario.allocation) - 1e-9 * n)
-    other = np.maximum(other, _FEWEST)
-    note = "two units per variant are the fewest a test can have" if (n <= _FEWEST).any() else ""
+    other = np.maximum(other, FEWEST)
+    note = "two units per variant are the fewest a test can have" if (n <= FEWEST).any() else ""
     return _answer("n", scenario, true, whole, other, scenario.power(true, whole), n, note)
 
 
@@ -101,8 +100,8 @@ def power(
     0.868953
     """
     scenario = Scenario(**options)
-    true = _true_effect(scenario, effect, lift)
-    size = _size(n_control)
+    true = true_effect(scenario, effect, lift)
+    size = checked_size(n_control)
     other = size if scenario.is_paired else size * np.asarray(scenario.allocation)
     return _answer("power", scenario, true, size, other, scenario.power(true, size), size)
 
@@ -133,8 +132,8 @@ def mde(n_control: npt.ArrayLike, *, power: npt.ArrayLike = 0.8, **options: Unpa
          1094         1094     2188  0.0499937  0.249969    0.8   0.05
     """
     scenario = Scenario(**options)
-    size, target = _size(n_control), _target(scenario, power)
-    shape = np.broadcast_shapes(size.shape, target.shape, _shape(scenario))
+    size, target = checked_size(n_control), checked_power(scenario, power)
+    shape = np.broadcast_shapes(size.shape, target.shape, scenario_shape(scenario))
     n, wanted = np.broadcast_to(size, shape), np.broadcast_to(target, shape)
     sign = -1.0 if scenario.alternative == "less" else 1.0
     if scenario.margin is not None:
@@ -161,11 +160,11 @@ def required_alpha(
     0.05
     """
     scenario = Scenario(**options)
-    true, size = _true_effect(scenario, effect, lift), _size(n_control)
+    true, size = true_effect(scenario, effect, lift), checked_size(n_control)
     check_range("power", power, 0, 1)
     target = np.asarray(power, dtype=np.float64)
-    shape = np.broadcast_shapes(true.shape, size.shape, target.shape, _shape(scenario))
-    _check_direction(scenario, true)
+    shape = np.broadcast_shapes(true.shape, size.shape, target.shape, scenario_shape(scenario))
+    check_direction(scenario, true)
 
     def excess(logit: Array) -> Array:
         return _probit_gap(scenario.power(true, size, special.expit(logit)), target)
@@ -184,7 +183,7 @@ def _probit_gap(power: Array, target: Array) -> Array:
 
 def _solve_size(scenario: Scenario, true: Array, target: Array) -> Array:
     """Control units, not rounded; searched as square roots."""
-    fewest = np.maximum(_FEWEST, 0.0 if scenario.is_paired else _FEWEST / np.asarray(scenario.allocation))
+    fewest = np.maximum(FEWEST, 0.0 if scenario.is_paired else FEWEST / np.asarray(scenario.allocation))
     low = np.broadcast_to(np.sqrt(fewest * np.asarray(scenario.inflation)), true.shape)
 
     def gap(root: Array) -> Array:
@@ -219,66 +218,6 @@ def _effect_bracket(scenario: Scenario, n: Array, target: Array, sign: float) ->
             raise ValueError("no effect is large enough to be detected with this power: more units are needed")
         low, high = np.where(grow, high, low), np.where(grow, 2.0 * high, high)
     return low, high
-
-
-def _true_effect(scenario: Scenario, effect: npt.ArrayLike | None, lift: npt.ArrayLike | None) -> Array:
-    if effect is not None and lift is not None:
-        raise ValueError("give effect= or lift=, not both")
-    if lift is not None:
-        if scenario.level is None or (scenario.level <= 0).any():
-            raise ValueError("a lift is relative to a positive control level: give mean= (or rate=)")
-        true = np.asarray(lift, dtype=np.float64) * scenario.level
-    elif effect is not None:
-        true = np.asarray(effect, dtype=np.float64)
-    elif scenario.margin is not None:
-        true = np.asarray(0.0)
-    else:
-        raise ValueError("give effect= or lift=: the effect that must not be missed")
-    if not np.isfinite(true).all():
-        raise ValueError("effects must be finite numbers")
-    if scenario.rate is not None:
-        moved = np.asarray(scenario.rate) + true
-        if ((moved <= 0) | (moved >= 1)).any():
-            wrong = np.broadcast_to(moved, moved.shape)[(moved <= 0) | (moved >= 1)].flat[0]
-            raise ValueError(f"the treatment rate must stay in (0, 1), got {wrong:g}")
-    if scenario.discordant is not None and (np.abs(true) >= np.asarray(scenario.discordant)).any():
-        raise ValueError("two rates cannot differ by more than the share of discordant units")
-    return true
-
-
-def _check_direction(scenario: Scenario, true: Array) -> None:
-    """No number of units detects nothing, or an effect on the side that is not tested."""
-    if scenario.margin is not None:
-        distance = true * (1 if scenario.goal == "maximize" else -1) + np.asarray(scenario.margin)
-        if (distance <= 0).any():
-            raise ValueError("the true effect is at or beyond the margin: no size shows non-inferiority")
-        return
-    if (true == 0).any():
-        raise ValueError("an effect of 0 needs infinitely many units: give the smallest effect that matters")
-    wrong = {"two-sided": np.zeros_like(true, dtype=bool), "greater": true < 0, "less": true > 0}
-    if wrong[scenario.alternative].any():
-        raise ValueError(f"the effect lies on the side that alternative={scenario.alternative!r} does not test")
-
-
-def _target(scenario: Scenario, power: npt.ArrayLike) -> Array:
-    check_range("power", power, 0, 1)
-    target = np.asarray(power, dtype=np.float64)
-    if (target <= np.asarray(scenario.alpha)).any():
-        raise ValueError("power must be above alpha: a test that ignores the data has power alpha")
-    return target
-
-
-def _size(n: npt.ArrayLike) -> Array:
-    size = np.asarray(n, dtype=np.float64)
-    if not (np.isfinite(size) & (size >= _FEWEST)).all():
-        raise ValueError("a test needs at least two units per variant")
-    return size
-
-
-def _shape(scenario: Scenario) -> tuple[int, ...]:
-    return np.broadcast_shapes(
-        *(np.shape(getattr(scenario, name)) for name in ScenarioOptions.__annotations__ if name not in _WORDS)
-    )
 
 
 def _answer(
