@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -67,7 +68,8 @@ def mean_lift(
     reason = _no_lift(new, old) or not_inferable(new, old)
     if method == "log" and reason is None and new.mean <= 0:
         reason = Reason.NOT_POSITIVE
-    details = {"difference": new.mean - old.mean} if min(new.n, old.n) > 0 else {}
+    difference = mean_difference(treatment, control, level=level, alternative=alternative)
+    details = {} if difference.value is None else {"difference": difference.value}
     if reason is not None:
         value = None if _no_lift(new, old) else new.mean / old.mean - 1
         return Estimate(
@@ -80,7 +82,7 @@ def mean_lift(
     se = math.sqrt(new.squared_error + details["ratio"] ** 2 * old.squared_error) / old.mean
     if method == "delta":
         return _delta(new, old, se, two_sided, level, alternative, details)
-    return _fieller(new, old, method, se, two_sided, level, alternative, details)
+    return _fieller(new, old, method, se, two_sided, difference, details)
 
 
 def geometric_lift(
@@ -117,13 +119,19 @@ def geometric_lift(
     if any((sample <= 0).any() for sample in values):
         raise ValueError("geometric means need positive values")
     log = mean_difference(np.log(values[0]), np.log(values[1]), level=level, alternative=alternative)
-    moved = [None if bound is None else math.expm1(bound) for bound in (log.value, log.low, log.high)]
+    moved = [None if bound is None else _grown(bound) for bound in (log.value, log.low, log.high)]
     return Estimate(
         *(moved[0], None, moved[1], moved[2], log.p_value, log.statistic, log.df, level, alternative),
         method="welch t of logarithms",
         estimand="lift of geometric means",
         reason=log.reason,
     )
+
+
+def _grown(log: float) -> float:
+    """The lift of a log-ratio; infinite where no float holds it."""
+    with np.errstate(over="ignore"):
+        return float(np.expm1(log))
 
 
 def _no_lift(treatment: Summary, control: Summary) -> Reason | None:
@@ -138,26 +146,28 @@ def _fieller(
     method: str,
     se: float,
     alpha: float,
-    level: float,
-    alternative: Alternative,
+    difference: Estimate,
     details: dict[str, float],
 ) -> Estimate:
     levels = levels_of([control, treatment])
     inverted = Comparison(levels, 1, 0, StudentTest())
-    difference = inverted.effect()
-    df = float(difference.df)
-    statistic = float(difference.value / difference.se)
     if method == "fieller plug-in":
         at_ratio = float(inverted.effect(details["ratio"]).df)
         inverted = Comparison(levels, 1, 0, FixedTest(at_ratio))
         details["interval_df"] = at_ratio
     low, high = (float(bound) for bound in inverted.lift_interval(alpha))
-    wanted = keep_side(low, high, alternative)
+    wanted = keep_side(low, high, difference.alternative)
     reason = Reason.UNBOUNDED if any(bound is not None and math.isnan(bound) for bound in wanted) else None
-    p_value = tail_p_value(statistic, df, alternative)
-    value = details["ratio"] - 1
-    return Estimate(
-        *(value, se, *wanted, p_value, statistic, df, level, alternative, method, "lift", reason), details=details
+    return replace(
+        difference,
+        value=details["ratio"] - 1,
+        se=se,
+        low=wanted[0],
+        high=wanted[1],
+        method=method,
+        estimand="lift",
+        reason=reason,
+        details=details,
     )
 
 
@@ -190,7 +200,7 @@ def _log(
 ) -> Estimate:
     comparison = Comparison(levels_of([control.log(), treatment.log()]), 1, 0, StudentTest())
     effect = comparison.effect()
-    low, high = (math.expm1(float(bound)) for bound in comparison.interval(alpha))
+    low, high = (_grown(float(bound)) for bound in comparison.interval(alpha))
     statistic, df = float(effect.value / effect.se), float(effect.df)
     value = details["ratio"] - 1
     p_value = tail_p_value(statistic, df, alternative)

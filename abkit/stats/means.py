@@ -128,7 +128,7 @@ def mean_difference(
       statistic  2.42437
       df         2
     """
-    return _difference(Summary.of(treatment), Summary.of(control), level, alternative, method, null)
+    return _difference(*_pair(treatment, control), level, alternative, method, null)
 
 
 def trimmed_difference(
@@ -162,6 +162,15 @@ def trimmed_difference(
     """
     pair = (trimmed(treatment, share), trimmed(control, share))
     return _difference(*pair, level, alternative, method, 0.0, name=f"yuen {method} t")
+
+
+def _pair(treatment: Sample, control: Sample) -> tuple[Summary, Summary]:
+    """Summaries of values less one of them: a mean of 1e8 has no digits left for a difference of 1e-9."""
+    if isinstance(treatment, Summary) or isinstance(control, Summary):
+        return Summary.of(treatment), Summary.of(control)
+    new, old = (np.asarray(sample, dtype=np.float64).ravel() for sample in (treatment, control))
+    origin = old[0] if old.size and np.isfinite(old[0]) else 0.0
+    return Summary.of(new - origin), Summary.of(old - origin)
 
 
 def _difference(

@@ -183,8 +183,7 @@ def tea(inputs):
         covariance = pick(inputs, "covariance", "metric_covariate_cov", "cov")
         correlation = covariance / math.sqrt(variance * inputs["covariate_var"])
     factor = math.sqrt(1 - (correlation or 0.0) ** 2)
-    answer = solved(inputs, sd=math.sqrt(variance) * factor, allocation=ratio_of(inputs))
-    return answer
+    return solved(inputs, sd=math.sqrt(variance) * factor, allocation=ratio_of(inputs))
 
 
 def clustered(inputs):

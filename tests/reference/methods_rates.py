@@ -18,19 +18,16 @@ def bounds(estimate):
 def one_proportion(inputs):
     successes, n = pick(inputs, "successes", "x"), pick(inputs, "n", "trials")
     options = {"level": level_of(inputs), "alternative": alternative_of(inputs)}
-    answer = {
-        method.replace("-", "_"): bounds(rate(successes, n, method=method, **options)) for method in RATE_INTERVALS
-    }
-    answer["clopper_pearson_low"], answer["clopper_pearson_high"] = answer["clopper_pearson"]
-    answer["wilson_low"], answer["wilson_high"] = answer["wilson"]
-    exact, low, high = answer["clopper_pearson"], "ci_low", "ci_high"
+    found = {method: bounds(rate(successes, n, method=method, **options)) for method in RATE_INTERVALS}
+    answer = {method.replace("-", "_"): interval for method, interval in found.items()}
+    value, (low, high) = successes / n, found["wilson"]
     return {
         **answer,
-        "estimate": successes / n,
-        "rate": successes / n,
-        "exact": exact,
-        low: answer["wilson"][0],
-        high: answer["wilson"][1],
+        "ci_low": low,
+        "ci_high": high,
+        "rate": value,
+        "estimate": value,
+        "exact": answer["clopper_pearson"],
     }
 
 
