@@ -138,8 +138,8 @@ def dunnett_critical_value(
     if not 0 < alpha < 1 or not df >= 1:
         raise ValueError(f"alpha must be in (0, 1) and df at least 1, got {alpha:g} and {df:g}")
     share = alpha / 2 if alternative == "two-sided" else alpha
-    alone = float(special.stdtrit(df, 1 - share))
-    apart = float(special.stdtrit(df, 1 - share / load.size))
+    alone = -float(special.stdtrit(df, share))
+    apart = -float(special.stdtrit(df, share / load.size))
     if load.size == 1:
         return alone
     if alpha < _SMALLEST_ALPHA:
@@ -149,7 +149,8 @@ def dunnett_critical_value(
     def excess(bound: float) -> float:
         return dunnett_probability(bound, load, df, alternative) - (1 - alpha)
 
-    return float(optimize.brentq(excess, min(alone, 0.0) - 1.0, apart + 1e-3, xtol=1e-11))
+    smallest = 0.0 if alternative == "two-sided" else min(alone, 0.0) - 1.0
+    return float(optimize.brentq(excess, smallest, apart + 1e-3, xtol=1e-11))
 
 
 def dunnett(

@@ -34,7 +34,7 @@ class FixedTest:
 
     def multiplier(self, effect: Effect, alpha: npt.ArrayLike) -> Array:
         """Quantile of the t distribution at the given degrees of freedom."""
-        quantile = np.asarray(special.stdtrit(self.df, 1 - np.asarray(alpha) / 2))
+        quantile = np.asarray(-special.stdtrit(self.df, np.asarray(alpha) / 2))
         return np.broadcast_to(quantile, np.broadcast_shapes(quantile.shape, np.shape(effect.se)))
 
     def p_value(self, effect: Effect) -> Array:

@@ -67,7 +67,7 @@ def sample_size(
     whole = np.ceil(n - 1e-9 * np.maximum(n, 1.0))
     other = whole if scenario.is_paired else np.ceil(n * np.asarray(scenario.allocation) - 1e-9 * n)
     other = np.maximum(other, FEWEST)
-    note = "two units per variant are the fewest a test can have" if (n <= FEWEST).any() else ""
+    note = "two units per variant are the fewest a test can have" if (n <= FEWEST * (1 + 1e-9)).any() else ""
     return _answer("n", scenario, true, whole, other, scenario.power(true, whole), n, note)
 
 
