@@ -19,6 +19,7 @@ from abkit.stats.power_curve import discordant_power, mean_power, paired_power, 
 from abkit.stats.proportion import RateComparison, wilson_interval
 from abkit.stats.quantile import outer_probabilities, quantile_density, quantile_level, rows_needed
 from abkit.stats.rates import rate, rate_difference, rate_ratio
+from abkit.stats.resplit import resplit
 from abkit.stats.scenario import Scenario
 from abkit.stats.score import difference_interval, difference_score, ratio_interval, ratio_score
 from abkit.stats.selection import Exaggeration, best_of, conditional_estimate, effect_spread, exaggeration, shrink
@@ -93,6 +94,7 @@ __all__ = [
     "mde",
     "power",
     "required_alpha",
+    "resplit",
     "sample_size",
     "PowerAnalysis",
     "discordant_power",
