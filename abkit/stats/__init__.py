@@ -38,6 +38,7 @@ from abkit.stats.special_sizes import (
 from abkit.stats.srm import SplitTest, sequential_srm, srm, srm_by_segment
 from abkit.stats.summary import Summary, mean_levels, trimmed
 from abkit.stats.trend import effect_trend
+from abkit.stats.welch import WelchTests, welch_tests
 
 __all__ = [
     "Adjustment",
@@ -129,4 +130,6 @@ __all__ = [
     "mean_levels",
     "trimmed",
     "effect_trend",
+    "WelchTests",
+    "welch_tests",
 ]
