@@ -151,6 +151,15 @@ def uncorrected_error(inputs):
     return {"familywise_error": any_side, "any_false_positive": any_side, "fwer": any_side, "good_side": good_side}
 
 
+def best_of_equals(inputs):
+    """Mean z of the best of k variants that do not differ, all compared with one control of the same size."""
+    k = int(pick(inputs, "k", "n_treatments", "treatments"))
+    grid = np.linspace(-10, 10, 20001)
+    density = k * special.ndtr(grid) ** (k - 1) * np.exp(-(grid**2) / 2) / math.sqrt(2 * math.pi)
+    largest = float((grid * density).sum() * (grid[1] - grid[0])) * math.sqrt(0.5)
+    return dict.fromkeys(("expected_max_z", "mean_z", "expected_z", "bias_z"), largest)
+
+
 def pairs(method):
     def run(inputs):
         groups = pick(inputs, "groups", "samples", "treatments")
@@ -255,6 +264,7 @@ METHODS = {
     **dict.fromkeys(
         ("familywise_error", "naive_multiple_variants_fpr", "uncorrected_familywise_error"), uncorrected_error
     ),
+    **dict.fromkeys(("best_of_k_bias", "winner_bias_best_of_k", "expected_max_of_k"), best_of_equals),
     **dict.fromkeys(("games_howell", "games_howell_test"), pairs("games-howell")),
     **dict.fromkeys(("tukey_hsd", "tukey", "tukey_kramer"), pairs("tukey-kramer")),
     **dict.fromkeys(("multiple_comparisons_with_best", "hsu_mcb", "best_set"), with_best),

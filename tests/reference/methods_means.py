@@ -231,10 +231,18 @@ def edge_lift(given, required):
 
 
 def edge_rate_data(given, required):
-    """A rate's values are 0 and 1: anything else is no count of successes."""
+    """A rate's values are 0 and 1, sums must fit, and infinite values are no measurements."""
     from abkit.stats import rate
 
-    values = pick(given, "values", "control", default=[])
+    if "control" in given and "treatment" in given:
+        return edge_means(given, required)
+    if "sum" in given:
+        return _rejected(lambda: Summary.from_sums(given["n"], given["sum"], pick(given, *_SQUARES)))
+    if "values" not in given:
+        return None
+    if "rate" not in str(given.get("metric", "")):
+        return _rejected(lambda: Summary.of(given["values"]))
+    values = given["values"]
     try:
         if not set(values) <= {0, 1}:
             raise ValueError("a proportion has values 0 and 1 only")
@@ -244,6 +252,15 @@ def edge_rate_data(given, required):
     return {"raises_or_rejects": False}
 
 
+def _rejected(call):
+    try:
+        call()
+    except (ValueError, TypeError):
+        return {"raises_or_rejects": True, "status": "not_inferable", "warning": True, "p_value": None}
+    return {"raises_or_rejects": False, "status": "ok", "warning": False}
+
+
+_SQUARES = ("sum_squares", "sum_of_squares", "sum_sq")
 _WELCH = ("welch_t", "welch", "welch_t_summary", "welch_t_stats", "welch_from_stats", "welch_t_sufficient_statistics")
 _STUDENT = ("student_t", "pooled_t", "t_test_pooled", "student", "two_sample_t")
 _FIELLER = ("relative_lift_fieller_iterative", "relative_lift_fieller", "fieller", "fieller_iterative", "relative_lift")

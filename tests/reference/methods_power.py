@@ -6,6 +6,7 @@ import numpy as np
 from scipy import special
 
 from abkit.stats import (
+    ConfidenceSequence,
     allocation_efficiency,
     always_valid_inflation,
     best_allocation,
@@ -147,14 +148,15 @@ def two_rates(inputs):
 
 
 def cohen_h(inputs):
-    p1, p2 = rate_of(inputs), rate_of(inputs) + delta_of(inputs)
+    p1, p2 = rate_of(inputs), pick(inputs, "p2", "p_treatment", default=rate_of(inputs) + delta_of(inputs))
     h = 2 * math.asin(math.sqrt(p2)) - 2 * math.asin(math.sqrt(p1))
     tails = 2 if test_of(inputs)["alternative"] == "two-sided" else 1
-    z, size = -float(special.ndtri(test_of(inputs)["alpha"] / tails)), size_of(inputs)
+    z, size, ratio = -float(special.ndtri(test_of(inputs)["alpha"] / tails)), size_of(inputs), ratio_of(inputs)
     if size is not None:
-        shift = abs(h) * math.sqrt(size / 2)
+        shift = abs(h) * math.sqrt(size * ratio / (1 + ratio))
         return {"h": h, **powers(float(special.ndtr(shift - z) + (special.ndtr(-shift - z) if tails == 2 else 0.0)))}
-    return {"h": h, **sizes(2 * (z + float(special.ndtri(target_of(inputs)))) ** 2 / h**2)}
+    n = (1 + 1 / ratio) * (z + float(special.ndtri(target_of(inputs)))) ** 2 / h**2
+    return {"h": h, **sizes(n, n * ratio)}
 
 
 def miller(inputs):
@@ -240,7 +242,10 @@ def normal_pairs(inputs, sd):
 
 
 def mcnemar(inputs):
-    if "p_discordant" in inputs or "discordant" in inputs:
+    if "psi" in inputs or "discordant_ratio" in inputs:
+        ratio, share = pick(inputs, "psi", "discordant_ratio"), pick(inputs, "p_discordant", "discordant")
+        effect = abs(share * (ratio - 1) / (ratio + 1))
+    elif "p_discordant" in inputs or "discordant" in inputs:
         share, effect = pick(inputs, "p_discordant", "discordant"), delta_of(inputs)
     else:
         p01 = pick(inputs, "p01", "p_only_treatment", "only_treatment")
@@ -337,6 +342,15 @@ def split(inputs):
     return {"n_total": n, "n": n, "n_total_ceiling": math.ceil(n - 1e-9), "w": w, "effect_size_w": w}
 
 
+def always_valid_width(inputs):
+    """Width of the confidence sequence over that of the fixed interval at a multiple of the size it is tuned for."""
+    alpha = pick(inputs, "alpha", default=0.05)
+    times = np.asarray(pick(inputs, "t", "n", "t_over_t_opt", "fraction"), dtype=np.float64)
+    x = ConfidenceSequence(pick(inputs, "t_opt", "planned_n", default=1.0), alpha).mixture_variance * times
+    ratio = np.sqrt(2 * (x + 1) / x * (np.log1p(x) / 2 - math.log(alpha))) / -special.ndtri(alpha / 2)
+    return {**dict.fromkeys(("width_ratio", "ratio"), ratio), "sample_size_ratio": ratio**2, "n_ratio": ratio**2}
+
+
 def always_valid(inputs):
     alpha = pick(inputs, "alpha", default=0.05)
     width = always_valid_inflation(alpha)
@@ -346,8 +360,12 @@ def always_valid(inputs):
 
 
 def guardrails(inputs):
-    each = float(power_each(target_of(inputs), int(pick(inputs, "guardrails", "n_guardrails", "G"))))
-    return {"power_each": each, "power_per_metric": each, "beta_each": 1 - each, "beta_per_metric": 1 - each}
+    count = int(pick(inputs, "guardrails", "n_guardrails", "G"))
+    each = float(power_each(target_of(inputs), count))
+    joint = target_of(inputs) ** count
+    together = dict.fromkeys(("joint_power", "all_pass", "power_all_pass"), joint)
+    split = {"beta_each": 1 - each, "beta_per_metric": 1 - each}
+    return {**together, **split, "power_each": each, "power_per_metric": each}
 
 
 def allocation(inputs):
@@ -366,7 +384,7 @@ def edge(given, required):
     options = {key: given[key] for key in ("alpha", "power") if key in given}
     baseline = pick(given, "p1", "baseline", default=None)
     effect = delta_of(given)
-    effect = 0.1 if effect is None and "lift" not in given else effect
+    effect = pick(given, "effect_per_sd", "effect_sd", "effect_size_sd", default=0.1) if effect is None else effect
     noise = {"rate": baseline} if baseline is not None else {"sd": pick(given, "sd", default=1.0)}
     try:
         found = sample_size(effect, **options, **noise)
@@ -399,7 +417,7 @@ _P = (
     "power_prop_test",
 )
 _K = ("sample_size_k_variants", "sample_size_dunnett", "sample_size_bonferroni", "power_k_variants")
-_NORMAL = ("sample_size_unequal_variance", "sample_size_means_unequal", "sample_size_normal", "sample_size_mean_normal")
+_NORMAL = ("sample_size_unequal_variance", "sample_size_normal", "sample_size_mean_normal", "sample_size_z")
 _PAIRED = ("sample_size_paired", "power_paired_t", "sample_size_tasks_trials", "power_paired", "sample_size_paired_t")
 _NONINFERIORITY = (
     "sample_size_noninferiority",
@@ -409,8 +427,10 @@ _NONINFERIORITY = (
     "sample_size_farrington_manning",
 )
 
+_UNEQUAL = ("sample_size_means_unequal", "power_t_test_unequal", "sample_size_unequal_allocation", "power_unequal_n")
+
 METHODS = {
-    **dict.fromkeys(_T, means),
+    **dict.fromkeys((*_T, *_UNEQUAL, "sample_size_mean", "mde", "mde_mean", "sample_size_t"), means),
     **dict.fromkeys((*_NORMAL, "sample_size_welch"), normal_means),
     **dict.fromkeys(_P, two_rates),
     **dict.fromkeys(("power_cohen_h", "sample_size_cohen_h", "power_two_proportions_arcsine"), cohen_h),
@@ -427,6 +447,7 @@ METHODS = {
     **dict.fromkeys(("sample_size_mann_whitney", "sample_size_noether", "noether"), noether),
     **dict.fromkeys(("sample_size_srm", "srm_power", "srm_sample_size", "power_srm"), split),
     **dict.fromkeys(("always_valid_inflation", "acs_inflation", "sample_size_always_valid"), always_valid),
+    **dict.fromkeys(("asymptotic_cs_width_ratio", "acs_width_ratio", "always_valid_width_ratio"), always_valid_width),
     **dict.fromkeys(("guardrail_power", "power_guardrails", "power_several_metrics"), guardrails),
     **dict.fromkeys(("allocation_efficiency", "optimal_allocation", "allocation"), allocation),
 }
