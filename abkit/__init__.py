@@ -24,7 +24,11 @@ _HOMES = {
     "Summary": "abkit.models",
     "Variant": "abkit.models",
     "analyze": "abkit.controller",
+    "mde": "abkit.stats",
+    "power": "abkit.stats",
     "presets": "abkit.models",
+    "sample_size": "abkit.stats",
+    "srm": "abkit.stats",
 }
 _MODULES = ("plots", "stats")
 
@@ -43,8 +47,12 @@ __all__ = [
     "Variant",
     "__version__",
     "analyze",
+    "mde",
     "plots",
+    "power",
     "presets",
+    "sample_size",
+    "srm",
     "stats",
 ]
 
@@ -55,6 +63,7 @@ if TYPE_CHECKING:
     from abkit.controller import analyze
     from abkit.errors import AbkitError
     from abkit.models import Data, Experiment, Mean, Plan, Proportion, Quantile, Ratio, Summary, Variant, presets
+    from abkit.stats import mde, power, sample_size, srm
 
 
 def __getattr__(name: str) -> Any:

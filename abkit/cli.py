@@ -52,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except typer.Abort:
         sys.exit(130)
+    except OSError as error:
+        _say(f"error: {error.strerror or error}: {error.filename or 'while reading or writing'}")
+        sys.exit(1)
     except Exception as error:
         show = getattr(error, "show", None)
         if show is None:
@@ -101,6 +104,8 @@ def init(folder: Annotated[Path, typer.Argument(help="Where to put it.")] = Path
     taken = [name for name in wanted if (folder / name).exists()]
     if taken:
         raise ParameterError(f"{folder / taken[0]} is there already; move it or choose another folder")
+    if folder.exists() and not folder.is_dir():
+        raise ParameterError(f"{folder} is a file; name a folder")
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in wanted.items():
         (folder / name).write_bytes(source.read_bytes())

@@ -12,7 +12,7 @@ from abkit.models import Data, Experiment
 
 
 def analyze(
-    experiment: Experiment, data: Any = None, *, as_of: str | datetime | None = None, now: datetime | None = None
+    experiment: Experiment, data: Any = None, *, as_of: str | datetime | None = None, now: str | datetime | None = None
 ) -> Analysis:
     """Analyze an experiment on its data.
 
@@ -24,7 +24,7 @@ def analyze(
         column and the metrics' columns, one row per unit.
     as_of : str or datetime, optional
         ISO date or time up to which rows count; a date means its end. Needs a time column to leave rows out.
-    now : datetime, optional
+    now : str or datetime, optional
         Stands as the time of data that has none; default: the clock.
 
     Returns
@@ -55,7 +55,8 @@ def analyze(
     """
     source = source_of(experiment, data)
     limit = parse_time(as_of) if isinstance(as_of, str) else as_of
-    snapshot = collect(experiment, source, now=now or datetime.now(UTC), as_of=limit)
+    clock = parse_time(now) if isinstance(now, str) else now
+    snapshot = collect(experiment, source, now=clock or datetime.now(UTC), as_of=limit)
     return analyze_snapshot(experiment, snapshot)
 
 

@@ -50,6 +50,7 @@ def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
         planned_units=experiment.planned_units,
         may_stop_early=experiment.plan.inference != "fixed",
         practical_threshold=experiment.practical_threshold,
+        threshold_name=_threshold_name(experiment),
     )
 
     def are_tied(best: str, other: str) -> bool:
@@ -68,6 +69,11 @@ def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
         decision=decide(checks, metrics, rules, are_tied),
         series=tuple(_series(experiment, snapshot)),
     )
+
+
+def _threshold_name(experiment: Experiment) -> str:
+    is_mde = experiment.practical_threshold == experiment.min_detectable_effect
+    return "the minimum detectable effect" if is_mde else "the practical threshold"
 
 
 def _describe(experiment: Experiment) -> ExperimentSummary:

@@ -39,6 +39,8 @@ def check_split(experiment: Experiment, snapshot: Snapshot) -> Check:
     shares = {variant.name: variant.traffic_percentage for variant in experiment.variants}
     observed = [snapshot.units[name] for name in shares]
     expected = np.array(list(shares.values())) * sum(observed) / 100
+    if (expected > 0).sum() < 2:
+        return Check("srm", "not_run", "only one variant has traffic, so there is no split to check")
     if (expected[expected > 0] < _FEWEST_EXPECTED).any():
         return Check("srm", "not_enough_data", f"fewer than {_FEWEST_EXPECTED} units are expected in a variant")
     test = srm(observed, list(shares.values()))

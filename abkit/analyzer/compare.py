@@ -31,6 +31,7 @@ from abkit.stats import (
 
 _RARE = 0.1
 _BURN_IN, _RARE_BURN_IN = 30, 100
+_FEWEST_CONSTANT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,8 @@ def compare_metric(
     }
     family = len(experiment.treatments) if role == "primary" else 1
     comparisons = tuple(
-        _compare(experiment, inference, place, min(units), family) for place in range(len(experiment.treatments))
+        _compare(experiment, inference, place, snapshot.total_units, family)
+        for place in range(len(experiment.treatments))
     )
     result = MetricResult(
         name=metric.name,
@@ -135,7 +137,7 @@ def compare_metric(
 
 
 def _compare(
-    experiment: Experiment, inference: MetricInference, place: int, fewest: float, family: int
+    experiment: Experiment, inference: MetricInference, place: int, units: int, family: int
 ) -> ComparisonResult:
     variant = experiment.treatments[place]
     treatment, control = experiment.variants.index(variant), experiment.variants.index(experiment.control)
@@ -143,7 +145,7 @@ def _compare(
     effect = Comparison(inference.levels, treatment, control, inference.tests[place]).effect()
     pair = inference.pairs[place]
     value, se = finite(effect.value), finite(effect.se)
-    reason = _why_not(value, se, fewest, pair)
+    reason = _why_not(value, se, float(effect.smallest), pair) or _is_constant(experiment, inference, treatment, pair)
     p_value = finite(pair.p_value()) if reason is None else None
     low, high = pair.interval(alpha) if reason is None else (None, None)
     if reason is None and finite(low) is None:
@@ -165,7 +167,7 @@ def _compare(
         is_significant=adjusted is not None and adjusted <= experiment.alpha,
         direction=_direction(value, inference.metric),
         mde=_relative(detectable_effect(se, multiplier, experiment.plan.power), base) if se else None,
-        units_needed=_units_for_mde(experiment, se, base, multiplier, fewest, effect) if se else None,
+        units_needed=_units_for_mde(experiment, se, base, multiplier, units) if se else None,
     )
 
 
@@ -179,13 +181,26 @@ def _why_not(value: float | None, se: float | None, fewest: float, pair: Pair) -
     return None
 
 
+def _is_constant(experiment: Experiment, inference: MetricInference, treatment: int, pair: Pair) -> str | None:
+    """A few equal values say nothing about how much the next ones vary, so no test can be trusted with them."""
+    levels = inference.levels
+    if isinstance(pair, RateComparison) or levels.n.shape[-1] == 1:
+        return None
+    for place in (treatment, experiment.variants.index(experiment.control)):
+        if levels.covariance[place, place, place] == 0 and levels.n[place] < _FEWEST_CONSTANT:
+            name, n = experiment.variants[place].name, int(levels.n[place])
+            return f"all {n:,} units of {name!r} have the same value, too few to show how much they vary"
+    return None
+
+
 def _lift(value: float | None, base: float | None, pair: Pair, alpha: float, reason: str | None) -> Interval:
     if value is None or base is None or base <= 0:
         state = "0" if base == 0 else "negative" if base is not None else "not defined"
         return Interval(None, None, None, reason=f"the control level is {state}, so a relative change means nothing")
     if reason is not None:
         return Interval(value / base, None, None, reason=reason)
-    low, high = (finite(bound) for bound in pair.lift_interval(alpha))
+    with np.errstate(over="ignore"):
+        low, high = (finite(bound) for bound in pair.lift_interval(alpha))
     unbounded = "the control level is too uncertain: the set of compatible lifts is unbounded"
     if low is None or high is None:
         return Interval(value / base, None, None, reason=unbounded)
@@ -203,15 +218,12 @@ def _relative(effect: float, base: float | None) -> float | None:
     return finite(effect / base) if base is not None and base > 0 else None
 
 
-def _units_for_mde(
-    experiment: Experiment, se: float, base: float | None, multiplier: float, fewest: float, effect: Any
-) -> int | None:
+def _units_for_mde(experiment: Experiment, se: float, base: float | None, multiplier: float, units: int) -> int | None:
     """Units over all variants at which the minimum detectable effect is seen with the planned power."""
     if base is None or base <= 0 or not math.isfinite(multiplier):
         return None
     target = experiment.min_detectable_effect * base
-    total = fewest * len(experiment.variants) if effect.n > fewest else fewest
-    return units_needed(target, se, total, multiplier, experiment.plan.power)
+    return units_needed(target, se, units, multiplier, experiment.plan.power)
 
 
 def _not_computed(experiment: Experiment, metric: Metric, role: Role, reason: str, snapshot: Snapshot) -> MetricResult:

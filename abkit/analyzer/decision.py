@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from abkit.analyzer.result import Check, ComparisonResult, Decision, MetricResult, Reason, Verdict
-from abkit.analyzer.wording import primary_gate, recommendation, size_gate, threshold_gate
+from abkit.analyzer.wording import harmed, primary_gate, recommendation, size_gate, threshold_gate
 
 _INVALIDATING = ("srm", "contamination", "plan_changed")
 _ORDER: tuple[Verdict, ...] = ("ship", "below_threshold", "keep_running", "inconclusive", "do_not_ship")
@@ -26,6 +26,8 @@ class Rules:
         Whether the test is valid before the planned size.
     practical_threshold : float or None
         Relative improvement from which shipping is worth it.
+    threshold_name : str
+        What that threshold is called.
     """
 
     alpha: float
@@ -34,6 +36,7 @@ class Rules:
     planned_units: int
     may_stop_early: bool
     practical_threshold: float | None
+    threshold_name: str = "the minimum detectable effect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +79,26 @@ def decide(
     broken = [check for check in checks if check.name in _INVALIDATING and check.status == "fail"]
     verdict: Verdict = "invalid" if broken else best.verdict
     blockers = [check.message for check in broken] if broken else list(best.blockers)
-    missing = best.primary.units_needed
-    more = max(missing - rules.units, 0) if missing else None
     winner = best.variant if verdict in {"ship", "below_threshold"} else None
-    has_guardrails = any(metric.role == "guardrail" for metric in metrics)
-    text = recommendation(verdict, primary, best.primary, blockers, more, has_guardrails=has_guardrails)
+    text = recommendation(
+        verdict,
+        primary,
+        best.primary,
+        blockers,
+        _more_units(best, rules),
+        has_guardrails=any(metric.role == "guardrail" for metric in metrics),
+        threshold_name=rules.threshold_name,
+    )
     if tied and verdict == "ship":
         text += f" It cannot be told apart from {', '.join(map(repr, tied))}: choose among them by cost or risk."
+    others = [judged.variant for judged in judgements[1:] if judged.verdict == "do_not_ship"]
+    if others and not broken:
+        text += harmed(others)
     return Decision(
         verdict=verdict,
         should_ship=verdict == "ship",
         winner=winner,
+        variant=best.variant,
         is_significant=best.primary.is_significant,
         p_value=best.primary.p_value_adjusted,
         confidence_interval_lower=best.primary.difference.low,
@@ -102,7 +114,7 @@ def _judge(one: ComparisonResult, primary: MetricResult, metrics: Sequence[Metri
     """Take one treatment through the gates in the order in which they decide."""
     name = one.variant
     better = one.is_significant and one.direction == "better"
-    harmed = one.is_significant and one.direction == "worse"
+    is_harmed = one.is_significant and one.direction == "worse"
     guardrails = [
         (metric, other, other.guardrail)
         for metric in metrics
@@ -112,38 +124,48 @@ def _judge(one: ComparisonResult, primary: MetricResult, metrics: Sequence[Metri
     violated = [result.text for _, _, result in guardrails if result.status == "violated"]
     undecided = [result.text for _, _, result in guardrails if result.status == "undecided"]
     worse = _significantly_worse(name, metrics)
-    reached = rules.practical_threshold is None or _reaches(one, primary, rules.practical_threshold)
+    reached = _reaches(one, primary, rules.practical_threshold)
     enough = rules.units >= max(rules.min_sample_size, rules.planned_units)
     early = rules.may_stop_early and rules.units >= 2 and better
     reasons = [
         Reason("primary", better, primary_gate(primary, one, rules.alpha), name),
         Reason("sample_size", enough, size_gate(rules.units, max(rules.planned_units, rules.min_sample_size)), name),
     ]
+    unclear = []
     if rules.practical_threshold is not None:
         text = threshold_gate(one, rules.practical_threshold, reached=reached)
         reasons.append(Reason("practical_threshold", reached, text, name))
+        unclear = [text] if reached is None else []
     reasons += [Reason("guardrail", result.status == "holds", result.text, name) for _, _, result in guardrails]
     reasons += [Reason("nothing_worse", False, text, name) for text in worse]
     verdict, blockers = _verdict(
-        harmed=[primary_gate(primary, one, rules.alpha)] if harmed else [],
+        harmed=[primary_gate(primary, one, rules.alpha)] if is_harmed else [],
         violated=violated,
-        size=[] if enough or early else [size_gate(rules.units, max(rules.planned_units, rules.min_sample_size))],
-        open_gates=[*([] if better else [primary_gate(primary, one, rules.alpha)]), *undecided, *worse],
-        reached=reached,
+        size=[] if enough else [size_gate(rules.units, max(rules.planned_units, rules.min_sample_size))],
+        open_gates=[*([] if better else [primary_gate(primary, one, rules.alpha)]), *undecided, *worse, *unclear],
+        reached=bool(reached),
+        early=early,
     )
     return _Judgement(name, verdict, tuple(reasons), tuple(blockers), one)
 
 
 def _verdict(
-    *, harmed: list[str], violated: list[str], size: list[str], open_gates: list[str], reached: bool
+    *, harmed: list[str], violated: list[str], size: list[str], open_gates: list[str], reached: bool, early: bool
 ) -> tuple[Verdict, list[str]]:
     if harmed or violated:
         return "do_not_ship", [*harmed, *violated]
-    if size:
-        return "keep_running", size
+    passed = not open_gates and reached
+    if size and not (early and passed):
+        return "keep_running", [*size, *(open_gates if early else [])]
     if open_gates:
         return "inconclusive", open_gates
     return ("ship", []) if reached else ("below_threshold", [])
+
+
+def _more_units(best: _Judgement, rules: Rules) -> int | None:
+    """Units that the primary metric still lacks; none where it is not what keeps the verdict open."""
+    needed = best.primary.units_needed
+    return max(needed - rules.units, 0) if needed and not best.primary.is_significant else None
 
 
 def _significantly_worse(variant: str, metrics: Sequence[MetricResult]) -> list[str]:
@@ -157,11 +179,11 @@ def _significantly_worse(variant: str, metrics: Sequence[MetricResult]) -> list[
     ]
 
 
-def _reaches(one: ComparisonResult, primary: MetricResult, threshold: float) -> bool:
-    """A change from a control level of 0 exceeds any multiple of it."""
-    if one.lift.value is None:
-        return one.direction == "better" and primary.goal == "maximize"
-    return _gain(one, primary) >= threshold
+def _reaches(one: ComparisonResult, primary: MetricResult, threshold: float | None) -> bool | None:
+    """Whether the gain reaches the threshold; None where there is no relative change to hold against it."""
+    if threshold is None:
+        return True
+    return None if one.lift.value is None else _gain(one, primary) >= threshold
 
 
 def _gain(one: ComparisonResult, primary: MetricResult) -> float:

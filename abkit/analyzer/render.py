@@ -56,6 +56,8 @@ def to_text(analysis: Analysis) -> str:
     rows = [list(HEADER), *comparison_rows(analysis)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if analysis.decision.verdict == "invalid":
+        lines.insert(0, "the numbers below are not usable: the experiment is invalid")
     failing = [f"check {check.name}: {check.message}" for check in analysis.checks if check.status == "fail"]
     return "\n".join([headline(analysis), analysis.decision.recommendation, *failing, *lines])
 

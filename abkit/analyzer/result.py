@@ -165,11 +165,15 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict on the experiment, and every gate that led to it."""
+    """The verdict on the experiment, and every gate that led to it.
+
+    `variant` is the treatment that p-value, interval and improvement belong to: the winner, else the one nearest to it.
+    """
 
     verdict: Verdict
     should_ship: bool
     winner: str | None
+    variant: str
     is_significant: bool
     p_value: float | None
     confidence_interval_lower: float | None
@@ -293,10 +297,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of `Analysis.to_dict()`; a copy is kept in analysis.schema.json for other programs."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Analysis).json_schema(mode="serialization")

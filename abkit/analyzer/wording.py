@@ -32,7 +32,7 @@ def compatible(metric: MetricResult, one: ComparisonResult) -> str:
         return f"No interval for {metric.name!r}: {interval.reason or one.difference.reason or 'not computed'}."
     best = percent(interval.value, signed=True) if kind == "lift" else difference(interval.value, kind)
     return (
-        f"The data are compatible with a change of {metric.name!r} between "
+        f"The data are compatible with a change of {metric.name!r} in {one.variant!r} between "
         f"{span(interval.low, interval.high, kind=kind, joined=' and ')} "
         f"({confidence(one.confidence_level)} interval); best single estimate {best}."
     )
@@ -57,11 +57,13 @@ def guardrail_gate(metric: MetricResult, one: ComparisonResult, result: Guardrai
     bound = percent(abs(result.bound) if result.bound is not None else None)
     allowed = f"the allowed {percent(result.margin)}"
     test = f"one-sided {confidence(1 - result.alpha)} bound, {one.method}"
-    if result.bound is None:
+    if result.bound is None and result.status == "undecided":
         return (
             f"{metric.name!r}: not shown safe, because {one.lift.reason or one.difference.reason or 'it has no bound'}"
         )
     if result.status == "holds":
+        if result.bound is None:
+            return f"{metric.name!r} holds: it is shown to {worse} by less than {allowed} ({test})"
         moved = f"a {worse} of at most {bound}" if _is_worse(metric, result.bound) else f"no {worse}"
         return f"{metric.name!r} holds: {moved} is compatible with the data, within {allowed} ({test})"
     if result.status == "violated":
@@ -69,10 +71,13 @@ def guardrail_gate(metric: MetricResult, one: ComparisonResult, result: Guardrai
     return f"{metric.name!r} is undecided: a {worse} of up to {bound} remains possible, more than {allowed} ({test})"
 
 
-def threshold_gate(one: ComparisonResult, threshold: float, *, reached: bool) -> str:
+def threshold_gate(one: ComparisonResult, threshold: float, *, reached: bool | None) -> str:
     """Say whether the estimate reaches the practical threshold."""
-    if one.lift.value is None:
-        return f"no relative change to hold against the practical threshold of {percent(threshold)}: {one.lift.reason}"
+    if reached is None:
+        return (
+            f"there is no relative change to hold against the practical threshold of {percent(threshold)}: "
+            f"{one.lift.reason}; to judge without it, plan with practical_threshold: null"
+        )
     verb = "reaches" if reached else "is below"
     change = percent(one.lift.value, signed=True)
     return f"the estimated change of {change} {verb} the practical threshold of {percent(threshold)}"
@@ -97,6 +102,7 @@ def recommendation(
     more_units: int | None,
     *,
     has_guardrails: bool,
+    threshold_name: str = "the minimum detectable effect",
 ) -> str:
     """Say in one or two sentences what to do."""
     name, change = one.variant, percent(one.lift.value, signed=True)
@@ -110,10 +116,15 @@ def recommendation(
         return f"Do not ship {name!r}: {'; '.join(blockers)}."
     if verdict == "below_threshold":
         return (
-            f"Improvement detected with {name!r} ({said}) but below the minimum detectable effect; "
+            f"Improvement detected with {name!r} ({said}) but below {threshold_name}; "
             "consider whether it is worth shipping."
         )
     need = f" About {count(more_units)} more units would settle it." if more_units else ""
     if verdict == "keep_running":
         return f"Keep running: {'; '.join(blockers)}. {compatible(metric, one)}"
-    return f"We cannot tell yet: {'; '.join(blockers)}. {compatible(metric, one)}{need}"
+    return f"We cannot tell yet about {name!r}: {'; '.join(blockers)}. {compatible(metric, one)}{need}"
+
+
+def harmed(names: list[str]) -> str:
+    """Say which other variants must not ship."""
+    return f" Do not ship {', '.join(map(repr, names))}: significantly worse, or beyond a guardrail's margin."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 import uuid
@@ -10,17 +9,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from os import PathLike
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, TypeAdapter
 
-from abkit.bundled import bundled
-from abkit.errors import DefinitionError, NotFoundError
+from abkit.errors import DefinitionError
 from abkit.models.data import Data
 from abkit.models.definition import definition, validate
 from abkit.models.metric import AnyMetric, Metric, Role
+from abkit.models.reading import read_definition
 
 Inference = Literal["fixed", "group_sequential", "always_valid"]
 
@@ -120,7 +118,7 @@ class Experiment:
     guardrail_metrics: list[AnyMetric] = field(default_factory=list)
     secondary_metrics: list[AnyMetric] = field(default_factory=list)
     min_sample_size: Annotated[int, Field(ge=2)] = 1000
-    confidence_level: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    confidence_level: Annotated[float, Field(ge=0.5, le=0.9999)] = 0.95
     min_detectable_effect: Annotated[float, Field(gt=0, lt=10)] = 0.05
     plan: Plan = field(default_factory=Plan)
     data: Data | None = None
@@ -151,6 +149,8 @@ class Experiment:
         if len(controls) != 1:
             found = f"there are {len(controls)} ({', '.join(controls)})" if controls else "there is none"
             yield f"variants: exactly one must have is_control: true; {found}"
+        if any(variant.is_control and variant.traffic_percentage == 0 for variant in self.variants):
+            yield "variants: the control has no traffic, so there is nothing to compare with"
         total = sum(variant.traffic_percentage for variant in self.variants)
         if abs(total - 100) > 0.01:
             yield f"variants: traffic_percentage must sum to 100, it sums to {total:g}"
@@ -168,6 +168,11 @@ class Experiment:
             if count > 1:
                 yield f"metrics: the name {name!r} is used {count} times; set `name` on all but one"
         for metric in self.guardrail_metrics:
+            if metric.goal == "maximize" and (metric.margin or 0) >= 1:
+                yield (
+                    f"guardrail_metrics: {metric.name!r} may fall to nothing with margin {metric.margin:g}, so it "
+                    "never blocks; a margin of 0.05 tolerates 5 % worse"
+                )
             if metric.margin is None:
                 yield (
                     f"guardrail_metrics: {metric.name!r} needs a margin: how much worse than control it may be, "
@@ -240,39 +245,11 @@ class Experiment:
         DefinitionError
             The text is not YAML, or the definition cannot be run.
         """
-        is_text = isinstance(source, str) and "\n" in source
-        path = Path() if is_text else _locate(Path(source))
-        text = str(source) if is_text else _read(path)
-        try:
-            data = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise DefinitionError(f"{'the text' if is_text else source} is not YAML: {error}") from None
-        if not isinstance(data, Mapping):
-            raise DefinitionError(
-                f"{'the text' if is_text else source} holds no experiment: expected keys such as `key:` and `variants:`"
-            )
+        data, folder = read_definition(source)
         experiment = cls.from_dict(data)
-        if experiment.data is None or is_text:
+        if experiment.data is None or folder is None:
             return experiment
-        return replace(experiment, data=replace(experiment.data, folder=str(path.resolve().parent)))
-
-
-def _locate(path: Path) -> Path:
-    if path.parts[:1] == ("examples",) and not path.exists():
-        with contextlib.suppress(NotFoundError):
-            return bundled("examples", "/".join(path.parts[1:]))
-    return path
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise DefinitionError(f"{path} is not UTF-8 text, so it is not an experiment file") from None
-    except OSError as error:
-        raise NotFoundError(
-            f"no experiment file {path} ({error.strerror}); check the path, it is relative to {Path.cwd()}"
-        ) from None
+        return replace(experiment, data=replace(experiment.data, folder=str(folder)))
 
 
 def _derived_id(experiment: Experiment) -> str:

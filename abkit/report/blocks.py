@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import io
+import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
@@ -13,22 +11,13 @@ from markupsafe import Markup
 from abkit import __version__, plots
 from abkit.analyzer import numbers
 from abkit.analyzer.render import HEADER, comparison_rows, finding, html_table
-from abkit.analyzer.result import Analysis, Check, Reason
+from abkit.analyzer.result import Analysis, Check, ComparisonResult, Reason
 from abkit.analyzer.wording import SYMBOLS, VERDICTS, compatible
+from abkit.report.page import Block, effects, figure, section
 
 SENTINEL = "application/vnd.abkit.report+json"
 _STATUSES = {"pass": "✓ pass", "fail": "✕ fail", "not_enough_data": "… not enough data", "not_run": "– not run"}
 _PASSED = {True: "✓ yes", False: "✕ no", None: "– not run"}
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A piece of a report that shows itself in a notebook."""
-
-    html: Markup
-
-    def _repr_html_(self) -> str:
-        return str(self.html)
 
 
 def status_strip(analysis: Analysis, run_id: str = "") -> Block:
@@ -53,22 +42,22 @@ def status_strip(analysis: Analysis, run_id: str = "") -> Block:
 
 def verdict_card(analysis: Analysis) -> Block:
     """Say the verdict, three numbers and every gate that led to it."""
-    decision, primary = analysis.decision, analysis.primary
-    best = next((one for one in primary.comparisons if one.variant == decision.winner), primary.comparisons[0])
+    decision = analysis.decision
+    best = _told(analysis)
     comparisons = [one for metric in analysis.metrics for one in metric.comparisons if one.variant == best.variant]
     guardrails = [one.guardrail for one in comparisons if one.guardrail is not None]
     holding = sum(guardrail.status == "holds" for guardrail in guardrails)
     split = analysis.check("srm")
     figures = [
-        (f"{primary.name} in {best.variant}", numbers.percent(best.lift.value, signed=True), _interval(analysis)),
+        _effect_figure(analysis, best),
         _guardrail_figure(holding, len(guardrails)),
         ("split as planned", _STATUSES[split.status], f"p = {numbers.p_value(split.p_value)}"),
     ]
     tiles = Markup("").join(
         Markup(
             '<div><span class="label">{}</span><span class="figure">{}</span><span class="note">{}</span></div>'
-        ).format(*figure)
-        for figure in figures
+        ).format(*tile)
+        for tile in figures
     )
     table = html_table(
         ("gate", "variant", "passed", "what decided"),
@@ -95,13 +84,23 @@ def _guardrail_figure(holding: int, total: int) -> tuple[str, str, str]:
     return "guardrails that hold", f"{holding} of {total}", "each shown within its margin"
 
 
-def _interval(analysis: Analysis) -> str:
-    primary = analysis.primary
-    one = next((c for c in primary.comparisons if c.variant == analysis.decision.winner), primary.comparisons[0])
+def _told(analysis: Analysis) -> ComparisonResult:
+    """The comparison that the decision speaks of."""
+    return next(one for one in analysis.primary.comparisons if one.variant == analysis.decision.variant)
+
+
+def _effect_figure(analysis: Analysis, one: ComparisonResult) -> tuple[str, str, str]:
+    label = f"{analysis.primary.name} in {one.variant}"
+    if analysis.decision.verdict == "invalid":
+        return label, "not usable", "the experiment is invalid, so its effects are not shown here"
     if one.lift.low is None:
-        return one.lift.reason or "no interval"
+        return label, numbers.percent(one.lift.value, signed=True), one.lift.reason or "no interval"
     span = numbers.span(one.lift.low, one.lift.high, kind="lift")
-    return f"{numbers.confidence(one.confidence_level)} interval {span}"
+    return (
+        label,
+        numbers.percent(one.lift.value, signed=True),
+        f"{numbers.confidence(one.confidence_level)} interval {span}",
+    )
 
 
 def _deciding(reasons: Sequence[Reason]) -> list[Reason]:
@@ -117,7 +116,7 @@ def trust_panel(analysis: Analysis) -> Block:
         numbers.count(left_out)
     )
     table = html_table(("check", "status", "what was seen"), rows, caption="Checks of the data")
-    return _section("Can the data be trusted?", table, note if left_out else Markup(""))
+    return section("Can the data be trusted?", table, note if left_out else Markup(""))
 
 
 def _capital(check: Check) -> str:
@@ -149,7 +148,7 @@ def plan_table(analysis: Analysis) -> Block:
     note = Markup(
         "<p>Power is that of the plan at the variance seen in the data, never power at the observed effect.</p>"
     )
-    return _section("Plan and what was reached", html_table(("", "planned", "reached"), rows, caption="Plan"), note)
+    return section("Plan and what was reached", html_table(("", "planned", "reached"), rows, caption="Plan"), note)
 
 
 def _computed(value: float | None, write: Callable[[float], str]) -> str:
@@ -160,16 +159,18 @@ def primary_metric(analysis: Analysis) -> Block:
     """Say what the data say about the primary metric, and how it moved over time."""
     primary = analysis.primary
     said = Markup("").join(Markup("<p>{}</p>").format(compatible(primary, one)) for one in primary.comparisons)
-    header = ("variant", "level", "difference", "lift", "p", "method", "finding")
+    header = ("variant", "level", "difference", "interval", "lift", "interval of the lift", "p", "method", "finding")
     control = next(variant.name for variant in analysis.variants if variant.is_control)
     rows: list[list[str]] = [
-        [f"{control} (control)", numbers.level(primary.levels[control].value, primary.kind), *"—————"]
+        [f"{control} (control)", numbers.level(primary.levels[control].value, primary.kind), *"———————"]
     ]
     rows += [
         [
             one.variant,
             numbers.level(primary.levels[one.variant].value, primary.kind),
+            numbers.difference(one.difference.value, primary.kind),
             numbers.span(one.difference.low, one.difference.high, kind=primary.kind),
+            numbers.percent(one.lift.value, signed=True),
             numbers.span(one.lift.low, one.lift.high, kind="lift"),
             numbers.p_value(one.p_value_adjusted),
             one.method,
@@ -180,7 +181,7 @@ def primary_metric(analysis: Analysis) -> Block:
     parts = [said, html_table(header, rows, caption=f"{primary.name}: levels and intervals")]
     if analysis.series:
         parts.append(_over_time(analysis))
-    return _effects(analysis, f"Primary metric: {primary.name}", *parts)
+    return effects(analysis, f"Primary metric: {primary.name}", *parts)
 
 
 def _over_time(analysis: Analysis) -> Markup:
@@ -196,7 +197,7 @@ def _over_time(analysis: Analysis) -> Markup:
     ]
     table = html_table(("day", "variant", "units", "interval"), rows, caption="Effect up to each day")
     caption = "Effect up to each day; the band holds at all days together, so looking every day costs nothing"
-    return _figure(lambda ax: plots.lift_over_time(analysis, ax), plots.describe_series(analysis), caption, table, 5)
+    return figure(lambda ax: plots.lift_over_time(analysis, ax), plots.describe_series(analysis), caption, table, 5)
 
 
 def forest_plot(analysis: Analysis) -> Block:
@@ -204,11 +205,11 @@ def forest_plot(analysis: Analysis) -> Block:
     rows = plots.forest_rows(analysis)
     if not rows:
         text = Markup("<p>No metric has a relative change with an interval.</p>")
-        return _effects(analysis, "All metrics", text)
+        return effects(analysis, "All metrics", text)
     table = html_table(HEADER, comparison_rows(analysis), caption="All metrics against control")
     caption = "▲ better, ▼ worse, ○ not told apart from no change; an arrow marks an interval that goes on"
-    figure = _figure(lambda ax: plots.forest(analysis, ax), plots.describe_forest(analysis), caption, table, len(rows))
-    return _effects(analysis, "All metrics", figure)
+    drawn = figure(lambda ax: plots.forest(analysis, ax), plots.describe_forest(analysis), caption, table, len(rows))
+    return effects(analysis, "All metrics", drawn)
 
 
 def guardrail_table(analysis: Analysis) -> Block:
@@ -220,9 +221,9 @@ def guardrail_table(analysis: Analysis) -> Block:
         if one.guardrail is not None
     ]
     if not rows:
-        return _effects(analysis, "Guardrails", Markup("<p>This experiment has no guardrails.</p>"))
+        return effects(analysis, "Guardrails", Markup("<p>This experiment has no guardrails.</p>"))
     header = ("guardrail", "variant", "margin", "status", "why")
-    return _effects(analysis, "Guardrails", html_table(header, rows, caption="Guardrails against their margins"))
+    return effects(analysis, "Guardrails", html_table(header, rows, caption="Guardrails against their margins"))
 
 
 def level_table(analysis: Analysis) -> Block:
@@ -239,7 +240,7 @@ def level_table(analysis: Analysis) -> Block:
         for note in (*metric.notes, *([metric.reason] if metric.reason else []))
     )
     table = html_table(("", *names), [*counts, *levels], caption="Levels by variant")
-    return _effects(analysis, "Levels", table, notes)
+    return effects(analysis, "Levels", table, notes)
 
 
 def how_to_reproduce(analysis: Analysis, command: str) -> Block:
@@ -252,7 +253,12 @@ def how_to_reproduce(analysis: Analysis, command: str) -> Block:
         ["experiment id", analysis.experiment.id],
         ["numbers", "analysis.json beside this file"],
     ]
-    return _section("How to reproduce", html_table(("what", "value"), rows, caption="What gives these numbers again"))
+    return section("How to reproduce", html_table(("what", "value"), rows, caption="What gives these numbers again"))
+
+
+def command_line(target: str, as_of: str) -> str:
+    """Write the command that renders the same report again."""
+    return f"abkit report {shlex.quote(target)}" + (f" --as-of {shlex.quote(as_of)}" if as_of else "")
 
 
 def sentinel(analysis: Analysis, run_id: str) -> Any:
@@ -268,36 +274,3 @@ def sentinel(analysis: Analysis, run_id: str) -> Any:
 
 def _words(name: str) -> str:
     return {"srm": "split (SRM)"}.get(name, name.replace("_", " "))
-
-
-def _section(title: str, *parts: Markup) -> Block:
-    return Block(Markup("<section><h2>{}</h2>{}</section>").format(title, Markup("").join(parts)))
-
-
-def _effects(analysis: Analysis, title: str, *parts: Markup) -> Block:
-    """Effects of an invalid experiment stay folded and are marked as not to be used."""
-    if analysis.decision.verdict != "invalid":
-        return _section(title, *parts)
-    warning = "Do not use these numbers for decisions: the experiment is invalid. Show them all the same"
-    folded = Markup('<details class="unusable"><summary>{}</summary>{}</details>').format(
-        warning, Markup("").join(parts)
-    )
-    return _section(title, folded)
-
-
-def _figure(draw: Callable[[Any], Any], description: str, caption: str, table: Markup, rows: int) -> Markup:
-    """Draw into an SVG that is an image to the page: no script in it runs, and it has words and a table beside it."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "abkit", "font.family": "sans-serif", "font.size": 10}
-    with mpl.rc_context(settings):
-        figure = Figure(figsize=(8.6, 1.1 + 0.5 * max(rows, 2)), layout="constrained")
-        draw(figure.subplots())
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    image = base64.b64encode(buffer.getvalue()).decode()
-    return Markup(
-        '<figure><img src="data:image/svg+xml;base64,{}" alt="{}"><figcaption>{}</figcaption>'
-        "<details><summary>The same as a table</summary>{}</details></figure>"
-    ).format(image, description, caption, table)

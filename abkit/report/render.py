@@ -17,6 +17,7 @@ from abkit import __version__
 from abkit.analyzer.result import Verdict
 from abkit.analyzer.wording import SYMBOLS, VERDICTS
 from abkit.bundled import bundled
+from abkit.errors import NotebookError, ParameterError
 from abkit.models import Experiment
 from abkit.report.html import render_html
 from abkit.report.notebook import Scalar, execute, read_sentinel
@@ -94,7 +95,7 @@ def render_report(
     notebook : Path, optional
         Another notebook with the same parameters and a sentinel.
     now : datetime, optional
-        Names the run.
+        Names the run, and stands as the time of data that has none; default: the clock.
 
     Returns
     -------
@@ -110,7 +111,11 @@ def render_report(
     experiment = read_experiment(target)
     source = notebook or bundled("notebooks", "experiment_report.ipynb")
     run_id = new_run_id(started)
-    given: dict[str, Scalar] = {"experiment": target, "as_of": as_of, "run_id": run_id, **(parameters or {})}
+    own: dict[str, Scalar] = {"experiment": target, "as_of": as_of, "run_id": run_id, "now": _iso(started)}
+    taken = sorted(own.keys() & (parameters or {}).keys())
+    if taken:
+        raise ParameterError(f"the parameter {taken[0]!r} is set by the call itself; leave it out of the parameters")
+    given = {**own, **(parameters or {})}
     folder = out / experiment.key
     with locked(folder), TemporaryDirectory(prefix="abkit-report-") as work:
         executed = Path(work) / "report.ipynb"
@@ -121,6 +126,10 @@ def render_report(
             raise
         left = read_sentinel(node) or {}
         analysis = left["analysis"]
+        if (left["run_id"], analysis["experiment"]["key"]) != (run_id, experiment.key):
+            raise NotebookError(
+                f"{source.name} analyzed another experiment than {experiment.key!r}; nothing was published"
+            )
         page = render_html(node, f"{experiment.name}: {analysis['decision']['verdict'].replace('_', ' ')}")
         files = {
             "report.html": page,
@@ -129,6 +138,10 @@ def render_report(
             "manifest.json": json.dumps(_manifest(run_id, started, given, source, analysis), indent=1) + "\n",
         }
         return Report(experiment.key, publish(folder, run_id, files), analysis)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _keep_failed(executed: Path, place: Path) -> None:
@@ -156,7 +169,7 @@ def _manifest(
     return {
         "schema": "abkit.manifest/1",
         "run_id": run_id,
-        "started_at": started.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "started_at": _iso(started),
         "parameters": dict(parameters),
         "notebook": {"name": source.name, "sha256": hashlib.sha256(source.read_bytes()).hexdigest()},
         "data_fingerprint": analysis["data"]["fingerprint"],

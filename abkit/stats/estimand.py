@@ -26,7 +26,7 @@ class Levels:
     covariance : array (..., B, V, V)
         What each of B independent blocks of units adds to the covariance of the levels.
     n : array (..., B)
-        Units in each block.
+        Units in each block: one block per variant, or a single one for all of them (paired).
     """
 
     value: Array
@@ -50,7 +50,7 @@ class Effect:
     df : array (...)
         Degrees of freedom by Welch-Satterthwaite.
     n, smallest : array (...)
-        Units in all blocks that carry variance, and in the smallest of them.
+        Units behind the two levels, and in the smaller of their blocks, whether they vary or not.
     """
 
     value: Array
@@ -171,9 +171,6 @@ def contrast(levels: Levels, treatment: int, control: int, ratio: npt.ArrayLike 
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = np.where(by_block > 0, by_block**2 / (levels.n - 1), 0.0)
         df = variance**2 / shares.sum(axis=-1)
-    carrying = (inner[..., t, t] > 0) | (inner[..., c, c] > 0)
-    used = np.where(carrying, levels.n, 0.0)
-    smallest = np.where(carrying, levels.n, np.inf).min(axis=-1)
-    return Effect(
-        levels.value[..., t] - multiple * levels.value[..., c], np.sqrt(variance), df, used.sum(axis=-1), smallest
-    )
+    blocks = levels.n if levels.n.shape[-1] == 1 else levels.n[..., [t, c]]
+    value = levels.value[..., t] - multiple * levels.value[..., c]
+    return Effect(value, np.sqrt(variance), df, blocks.sum(axis=-1), blocks.min(axis=-1))

@@ -52,7 +52,7 @@ class StudentTest:
 
     def multiplier(self, effect: Effect, alpha: npt.ArrayLike) -> Array:
         """Quantile of the t distribution, exact at any degrees of freedom."""
-        return np.asarray(special.stdtrit(effect.df, 1 - np.asarray(alpha) / 2))
+        return np.asarray(-special.stdtrit(effect.df, np.asarray(alpha) / 2))
 
     def p_value(self, effect: Effect) -> Array:
         """Both tails of the t distribution."""
@@ -121,9 +121,10 @@ class Comparison:
                 ratio = moved
                 if np.all(settled | (curve <= 0)):
                     break
+            bound = np.where(curve > 0, ratio, np.nan)
             if not np.all(settled):
-                ratio = np.where(settled, ratio, self._search_bound(alpha, side, estimate))
-        return np.where((level_c > 0) & (tt + cc > 0), ratio - 1, np.nan)
+                bound = np.where(settled, bound, self._search_bound(alpha, side, estimate))
+        return np.where((level_c > 0) & (tt + cc > 0), bound - 1, np.nan)
 
     def _search_bound(self, alpha: npt.ArrayLike, side: float, estimate: Array) -> Array:
         """Walk outward from the estimate to a rejected ratio and bisect; NaN where none is rejected."""

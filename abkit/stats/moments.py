@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+_ROUNDING = 4e-16  # a column no farther from its mean than this share of it is constant: 0.1 ten times
 _NOISE = 1e-13  # a column whose spread about the mean is this small beside that about the shift is constant
 
 
@@ -59,6 +60,8 @@ class Moments:
         n = np.full(values.shape[:-2], float(values.shape[-2]))
         mean = values.mean(axis=-2) if values.shape[-2] else np.zeros((*values.shape[:-2], values.shape[-1]))
         centered = values - mean[..., None, :]
+        rounding = _ROUNDING * np.abs(mean)[..., None, :]
+        centered = np.where((np.abs(centered) <= rounding).all(axis=-2, keepdims=True), 0.0, centered)
         return cls(n, mean, _per_degree(np.swapaxes(centered, -1, -2) @ centered, n))
 
     @classmethod

@@ -141,7 +141,9 @@ class RateComparison:
 def _ratio_bound(rate_t: float, rate_c: float, spread_t: float, spread_c: float, side: float) -> float:
     """Solve (rate_t - r rate_c)^2 = spread_t^2 + r^2 spread_c^2 for r (Donner & Zou 2012, eq. 9)."""
     curve = rate_c**2 - spread_c**2
-    inside = (rate_t * rate_c) ** 2 - curve * (rate_t**2 - spread_t**2)
-    if curve <= 0 or inside < 0:
-        return float("nan")
-    return float((rate_t * rate_c + side * np.sqrt(inside)) / curve)
+    middle = rate_t * rate_c
+    outer = rate_t**2 - spread_t**2
+    root = float(np.sqrt(max(middle**2 - curve * outer, 0.0)))
+    if side < 0:
+        return outer / (middle + root) if middle + root > 0 else 0.0
+    return (middle + root) / curve if curve > 0 else float("nan")

@@ -34,6 +34,8 @@ def test_analyze_prints_a_table(root: Path) -> None:
         (["analyze", "{warming}", "--as-of", "soon"], 2, "not an ISO date"),
         (["report", "{warming}", "-p", "no sign"], 2, "expected NAME=VALUE"),
         (["report", "{warming}", "-p", "asof=2026-01-01"], 2, "did you mean 'as_of'"),
+        (["report", "{warming}", "-p", "experiment=other.yml"], 2, "set by the call itself"),
+        (["init", "{bad}"], 2, "is a file"),
         (["report", "{warming}", "--timeout", "1"], 6, "ran longer than 1 s"),
         (["analyze", "{bad}"], 2, "must sum to 100"),
         (["report", "{empty}"], 3, "is empty"),

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 import abkit as ab
-from abkit.analyzer.result import json_schema
+from abkit.analyzer.schema import json_schema
 from abkit.controller import parse_time
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -279,3 +279,76 @@ def test_a_group_sequential_plan_holds_its_error_over_all_looks() -> None:
             for n in (50, 100, 150, 200)
         )
     assert rejected / rounds < 0.05 + 3 * (0.05 * 0.95 / rounds) ** 0.5
+
+
+def test_a_constant_variant_does_not_escape_the_burn_in() -> None:
+    rng = np.random.default_rng(17)
+    variants = [ab.Variant("a", 1, is_control=True), ab.Variant("b", 99)]
+    always = experiment(ab.Mean("x"), variants=variants, plan=ab.Plan(), min_sample_size=1000)
+    data = frame(np.zeros(3), rng.binomial(1, 0.67, 297).astype(float))
+    assert analyze(always, data).decision.verdict == "keep_running"
+    fixed = experiment(ab.Mean("x"), min_sample_size=10)
+    found = analyze(fixed, frame(np.zeros(2), rng.binomial(1, 0.67, 200).astype(float))).primary.comparisons[0]
+    assert (found.p_value, found.is_significant) == (None, False)
+    assert "too few to show how much they vary" in str(found.difference.reason)
+
+
+def test_rare_events_in_a_small_control_do_not_ship_by_chance() -> None:
+    rng = np.random.default_rng(18)
+    variants = [ab.Variant("a", 10, is_control=True), ab.Variant("b", 90)]
+    one = experiment(ab.Proportion("x"), variants=variants, plan=ab.Plan(), min_sample_size=1000)
+    shipped, rounds = 0, 60
+    for _ in range(rounds):
+        events = rng.binomial(1, 0.05, 400).astype(float)
+        looks = [frame(events[: n // 10], events[n // 10 : n]) for n in (120, 200, 400)]
+        shipped += any(analyze(one, look).decision.verdict == "ship" for look in looks)
+    assert shipped / rounds <= 0.05
+
+
+def test_a_negative_control_level_has_no_relative_threshold_to_pass() -> None:
+    rng = np.random.default_rng(19)
+    data = frame(-100 + rng.normal(0, 0.1, 400), -99.95 + rng.normal(0, 0.1, 400))
+    judged = analyze(experiment(ab.Mean("x"), min_detectable_effect=0.5), data).decision
+    assert judged.verdict == "inconclusive"
+    assert "practical_threshold: null" in judged.recommendation
+    without = experiment(ab.Mean("x"), plan=ab.Plan(inference="fixed", practical_threshold=None))
+    assert analyze(without, data).decision.verdict == "ship"
+
+
+def test_a_lopsided_rate_has_a_lift_interval_that_agrees_with_its_test() -> None:
+    data = frame(np.r_[np.ones(4), np.zeros(396)], np.r_[np.ones(16), np.zeros(384)])
+    found = analyze(experiment(ab.Proportion("x")), data).primary.comparisons[0]
+    assert found.lift.low == pytest.approx(0.381, abs=0.001)
+    assert found.lift.high == pytest.approx(10.307, abs=0.001)
+
+
+def test_more_units_are_counted_at_the_split_that_there_is() -> None:
+    rng = np.random.default_rng(20)
+    even = frame(rng.normal(5, 1, 500), rng.normal(5, 1, 500))
+    variants = [ab.Variant("a", 90, is_control=True), ab.Variant("b", 10)]
+    uneven = frame(rng.normal(5, 1, 900), rng.normal(5, 1, 100))
+    units = [
+        analyze(one, data).primary.comparisons[0].units_needed
+        for one, data in (
+            (experiment(ab.Mean("x"), min_detectable_effect=0.01), even),
+            (experiment(ab.Mean("x"), min_detectable_effect=0.01, variants=variants), uneven),
+        )
+    ]
+    assert units[1] / units[0] == pytest.approx(0.25 / 0.09, rel=0.15)  # type: ignore[operator]
+
+
+def test_the_decision_says_which_variant_its_numbers_belong_to_and_names_the_harmed_one() -> None:
+    rng = np.random.default_rng(21)
+    data = pd.DataFrame(
+        {
+            "variant": np.repeat(list("abc"), 200),
+            "x": np.r_[rng.normal(5, 1, 200), rng.normal(4, 1, 200), rng.normal(5, 1, 200)],
+        }
+    )
+    variants = [
+        ab.Variant(name, share, is_control=name == "a") for name, share in zip("abc", (34, 33, 33), strict=True)
+    ]
+    judged = analyze(experiment(ab.Mean("x"), variants=variants), data).decision
+    assert (judged.verdict, judged.variant, judged.winner) == ("inconclusive", "c", None)
+    assert "'c'" in judged.recommendation
+    assert "Do not ship 'b'" in judged.recommendation

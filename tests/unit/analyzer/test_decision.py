@@ -126,9 +126,10 @@ def test_what_cannot_be_tested_is_not_shipped() -> None:
     assert verdict(metric(one(None, None))) == "inconclusive"
 
 
-def test_a_gain_from_nothing_exceeds_any_relative_threshold() -> None:
+def test_without_a_relative_change_the_threshold_stays_open() -> None:
     gain = replace(one(0.3, 1e-6), lift=Interval(None, None, None, reason="the control level is 0"))
-    assert verdict(metric(gain)) == "ship"
+    assert verdict(metric(gain)) == "inconclusive"
+    assert verdict(metric(gain), rules=replace(RULES, practical_threshold=None)) == "ship"
 
 
 checks = st.lists(
@@ -166,3 +167,22 @@ def test_the_verdict_is_total_deterministic_and_invalid_dominates(
         assert primary.is_significant
         assert primary.direction == "better"
         assert status == "holds"
+
+
+def test_a_crossed_bound_with_an_open_guardrail_before_the_planned_size_keeps_running() -> None:
+    early = replace(RULES, units=200, may_stop_early=True)
+    assert verdict(metric(one(0.5, 1e-9)), guardrail("undecided"), rules=early) == "keep_running"
+    assert verdict(metric(one(0.5, 1e-9)), guardrail("violated"), rules=early) == "do_not_ship"
+    assert verdict(metric(one(0.01, 1e-9)), rules=early) == "keep_running"
+
+
+def test_units_to_go_are_told_only_where_the_primary_metric_lacks_them() -> None:
+    decision = decide(SOUND, [metric(one(0.1, 0.001)), guardrail("undecided")], RULES)
+    assert "more units" not in decision.recommendation
+
+
+def test_the_threshold_is_called_what_it_is() -> None:
+    named = replace(RULES, practical_threshold=0.3, threshold_name="the practical threshold")
+    text = decide(SOUND, [metric(one(0.1, 0.001))], named).recommendation
+    assert "below the practical threshold" in text
+    assert "minimum detectable effect" not in text

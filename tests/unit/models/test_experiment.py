@@ -71,7 +71,9 @@ def test_a_definition_does_not_change() -> None:
         ({"secondary_metrics": ["latency_p59"]}, "did you mean 'latency_p95'?"),
         ({"data": {"variants": {"warmin": "x"}}}, "'warmin' is not a variant"),
         ({"plan": {"inference": "bayes"}}, "always_valid"),
-        ({"confidence_level": 1.0}, "confidence_level: Input should be less than 1"),
+        ({"guardrail_metrics": [Mean("cost", margin=1.0)]}, "never blocks"),
+        ({"variants": [Variant("a", 0, is_control=True), Variant("b", 100)]}, "the control has no traffic"),
+        ({"confidence_level": 1.0}, "confidence_level: Input should be less than"),
     ],
 )
 def test_what_cannot_run_is_refused_with_the_reason(changes: dict[str, object], said: str) -> None:
@@ -180,3 +182,14 @@ def test_the_bundled_examples_are_found_from_any_folder(tmp_path, monkeypatch) -
     assert one.key == "warming"
     with pytest.raises(NotFoundError):
         Experiment.from_yaml("examples/agents/nothing.yml")
+
+
+def test_a_key_that_is_there_twice_is_refused() -> None:
+    text = experiment().to_yaml() + "confidence_level: 0.9\n"
+    with pytest.raises(DefinitionError, match="'confidence_level' is there twice, in lines"):
+        Experiment.from_yaml(text)
+
+
+def test_a_file_nested_too_deep_is_refused() -> None:
+    with pytest.raises(DefinitionError, match="nested too deep"):
+        Experiment.from_yaml("\n" + "[" * 5000)

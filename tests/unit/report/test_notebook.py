@@ -19,7 +19,7 @@ from abkit.report.render import render_report
 
 SENTINEL = """from IPython.display import display
 display({"application/vnd.abkit.report+json": {"run_id": run_id, "analysis": {}}}, raw=True)"""
-PARAMETERS = 'experiment: str = ""\nas_of: str = ""\nrun_id: str = ""\nsize: int = 3'
+PARAMETERS = 'experiment: str = ""\nas_of: str = ""\nrun_id: str = ""\nnow: str = ""\nsize: int = 3'
 
 
 def notebook(folder: Path, *cells: str, parameters: str = PARAMETERS) -> Path:

@@ -1,6 +1,7 @@
 import itertools
 import json
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -97,7 +98,8 @@ def test_no_code_and_no_message_of_the_notebook_is_in_the_page(report: Report) -
 
 def test_the_same_inputs_give_the_same_page(report: Report, tmp_path: Path, root: Path) -> None:
     target = str(root / "examples" / "agents" / "warming.yml")
-    first, second = (render_report(target, tmp_path, as_of="2026-01-01") for _ in range(2))
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    first, second = (render_report(target, tmp_path, now=now) for _ in range(2))
     pages = [one.html.read_text().replace(one.folder.name, "RUN") for one in (first, second)]
     assert pages[0] == pages[1]
     assert (first.folder / "analysis.json").read_bytes() == (second.folder / "analysis.json").read_bytes()

@@ -36,6 +36,7 @@ def test_a_large_offset_keeps_the_variance() -> None:
 
 
 def test_a_constant_column_has_no_variance_at_all() -> None:
+    assert Moments.from_rows([[0.1]] * 10).covariance[0, 0] == 0
     moved = np.full((7, 1), 0.1) - 0.3
     constant = Moments.from_shifted_sums(7, [0.3], moved.sum(0), moved.T @ moved)
     assert constant.covariance[0, 0] == 0
