@@ -140,6 +140,7 @@ assignments = Table(
     Column("variant", Text, nullable=False),
     _time("assigned_at"),
     PrimaryKeyConstraint("organization_id", "experiment_id", "user_id"),
+    sqlite_with_rowid=False,
 )
 
 results = Table(
