@@ -5,7 +5,7 @@
     AbkitError                       1   something that abkit did not foresee
     ├── DefinitionError              2   an experiment, metric or plan that cannot be run
     ├── ParameterError               2   a report parameter or option that does not exist or does not fit
-    ├── ConflictError                2   a change that does not fit what is stored now: lost race, wrong status, taken key
+    ├── ConflictError                2   a change that does not fit what is stored: lost race, wrong status, taken key
     ├── StoreError                   1   a store that cannot be opened, reached, upgraded or written
     ├── DataError                    3   data that cannot be analyzed as it is
     │   └── NotFoundError            3   no such experiment, file, column, table or row

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from abkit.models import Experiment
@@ -92,3 +93,23 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     next_cursor: str | None = None
+
+
+def plain(record: Any) -> Any:
+    """Return a record, and everything inside it, as JSON holds it; times in ISO form with Z.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> plain(AuditEntry(datetime(2026, 11, 22, tzinfo=UTC), "ana", "start"))["at"]
+    '2026-11-22T00:00:00Z'
+    """
+    if is_dataclass(record):
+        return {part.name: plain(getattr(record, part.name)) for part in fields(record)}
+    if isinstance(record, Mapping):
+        return {name: plain(part) for name, part in record.items()}
+    if isinstance(record, list | tuple):
+        return [plain(part) for part in record]
+    if isinstance(record, datetime):
+        return record.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return record

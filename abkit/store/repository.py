@@ -116,6 +116,12 @@ def list_experiments(
     return page_of(found, limit, lambda last: (last.created_at.isoformat(), last.id))
 
 
+def keys_in_use(connection: Connection, organization_id: str) -> frozenset[str]:
+    """Return every key of an organization."""
+    mine = select(experiments.c.key).where(experiments.c.organization_id == organization_id)
+    return frozenset(connection.scalars(mine))
+
+
 def compare_and_set(
     connection: Connection,
     organization_id: str,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, column, func, inspect, select, table
 
 from abkit.errors import StoreError
 from abkit.store.engine import reading, with_retry, writing
+from abkit.store.tables import metadata
 
 HEAD: Final = "0001"
 """The newest migration; a store that is there already is recognized without loading Alembic."""
@@ -55,13 +56,14 @@ def _version(connection: Connection) -> str | None:
 
 
 def _migrate(engine: Engine) -> None:
-    from alembic import command
     from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    script = ScriptDirectory.from_config(config)
+    known = [revision.revision for revision in script.walk_revisions()]
     with writing(engine) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
@@ -71,5 +73,7 @@ def _migrate(engine: Engine) -> None:
                 f"{engine.url.render_as_string(hide_password=True)}: a newer abkit wrote this store (schema {found}, "
                 f"this abkit knows up to {HEAD}); upgrade abkit, or open another store"
             )
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        environment = EnvironmentContext(config, script, fn=lambda at, _: script._upgrade_revs(HEAD, at))
+        with environment:
+            environment.configure(connection=connection, target_metadata=metadata, version_table=VERSION_TABLE)
+            environment.run_migrations()

@@ -2,6 +2,7 @@
 
 from alembic import op
 
+import abkit.store.observation_tables  # noqa: F401 - puts its tables into the metadata
 from abkit.store.tables import metadata
 
 revision = "0001"
