@@ -66,4 +66,4 @@ def count_assignments(connection: Connection, organization_id: str, experiment_i
         .where(c.organization_id == organization_id, c.experiment_id == experiment_id)
         .group_by(c.variant)
     )
-    return dict(connection.execute(statement).tuples().all())
+    return dict(tuple(row) for row in connection.execute(statement))
