@@ -9,15 +9,23 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from abkit.analyzer import Analysis
 from abkit.assignment import Assignment, BatchAssignment, TrafficAssigner
 from abkit.catalog import searchable, utc_now
+from abkit.collectors.observed import observed_source
+from abkit.controller import analyze, parse_time
+from abkit.errors import DataError
+from abkit.experiment_status import ExperimentStatus, check_plan, describe_status
 from abkit.lifecycle import Lifecycle
 from abkit.models import Experiment
-from abkit.store.assignments import add_assignments, read_variants
-from abkit.store.engine import open_engine, reading, with_retry, writing
+from abkit.store.assignments import add_assignments, count_assignments, read_variants
+from abkit.store.engine import open_engine, reader, reading, with_retry, writing
+from abkit.store.observation_tables import observations
 from abkit.store.records import StoredExperiment
-from abkit.store.repository import read_running
+from abkit.store.repository import read_experiment, read_running
+from abkit.store.results import latest_result
 from abkit.store.schema import upgrade
+from abkit.store.tables import assignments
 
 
 def connect(
@@ -101,6 +109,48 @@ class ExperimentController(Lifecycle):
         """Return the variants of many users: a sequence, an array, or a frame with the ids in `column`."""
         return self._assigner.assign_batch(agent_id, users, column=column)
 
+    def analyze(self, key: str, *, as_of: str | datetime | None = None) -> Analysis:
+        """Analyze what was recorded for an experiment.
+
+        Parameters
+        ----------
+        key : str
+            Key or id.
+        as_of : str or datetime, optional
+            ISO date or time up to which observations count; a date means its end.
+
+        Raises
+        ------
+        NotFoundError
+            No such experiment, or nothing was recorded.
+        DataError
+            What was recorded cannot be analyzed as it is.
+        """
+        limit = parse_time(as_of) if isinstance(as_of, str) else as_of
+        return self._analyze(self.get(key), limit)
+
+    def status(self, key: str, *, live: bool = True) -> ExperimentStatus:
+        """Return where an experiment stands: sizes, target, and what the data says so far.
+
+        Parameters
+        ----------
+        key : str
+            Key or id.
+        live : bool
+            Whether to analyze an experiment that runs or is paused; a completed one shows its final analysis.
+        """
+        with reading(self.engine) as connection:
+            stored = read_experiment(connection, self.organization_id, searchable(key))
+            users = count_assignments(connection, self.organization_id, stored.id)
+            final = latest_result(connection, self.organization_id, stored.id)
+        if stored.status in {"running", "paused"} and live:
+            analysis, reason = self._analysis_of(stored, None)
+        elif final is not None:
+            analysis, reason = final.analysis, ""
+        else:
+            analysis, reason = None, f"the experiment is {stored.status}"
+        return describe_status(stored, users, analysis, reason)
+
     def close(self) -> None:
         """Let go of the store."""
         self.engine.dispose()
@@ -116,8 +166,16 @@ class ExperimentController(Lifecycle):
     def _changed(self, agent_id: str) -> None:
         self._assigner.invalidate(agent_id)
 
-    def _analysis_of(self, stored: StoredExperiment, as_of: datetime) -> tuple[dict[str, Any] | None, str]:
-        return None, "todo"
+    def _analyze(self, stored: StoredExperiment, as_of: datetime | None) -> Analysis:
+        experiment = stored.experiment
+        source = observed_source(reader(self.engine), observations, assignments, experiment, as_of=as_of)
+        return check_plan(stored, analyze(experiment, source, as_of=as_of, now=self._clock()))
+
+    def _analysis_of(self, stored: StoredExperiment, as_of: datetime | None) -> tuple[dict[str, Any] | None, str]:
+        try:
+            return self._analyze(stored, as_of).to_dict(), ""
+        except DataError as error:
+            return None, str(error)
 
     def _read_running(self, agent_id: str) -> Experiment | None:
         with reading(self.engine) as connection:

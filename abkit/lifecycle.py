@@ -29,7 +29,7 @@ class Lifecycle(Catalog, ABC):
     """The steps of experiments, and what they leave: agents' configurations, results, the audit log."""
 
     @abstractmethod
-    def _analysis_of(self, stored: StoredExperiment, as_of: datetime) -> tuple[dict[str, Any] | None, str]:
+    def _analysis_of(self, stored: StoredExperiment, as_of: datetime | None) -> tuple[dict[str, Any] | None, str]:
         """Return the analysis JSON, or None and why there is none."""
 
     @abstractmethod
