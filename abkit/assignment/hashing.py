@@ -168,6 +168,10 @@ class Split:
         """Return the variant of a user."""
         return self.by_bucket[bucket(self.experiment_id, user_id)]
 
+    def by_user(self, user_ids: Sequence[str]) -> dict[str, str]:
+        """Return the variants of many users, by user id."""
+        return {user: self.names[code] for user, code in zip(user_ids, self.codes(user_ids).tolist(), strict=True)}
+
     def codes(self, user_ids: Any) -> NDArray[np.uint8]:
         """Return the places in `names` of the variants of many users."""
         place = np.searchsorted(self.bounds, np.arange(BUCKETS), side="right").astype(np.uint8)
