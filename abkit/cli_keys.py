@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from abkit.cli_options import DEFAULT_STORE, Json, Organization, Store, opened, print_json
+from abkit.cli_options import DEFAULT_STORE, Json, Organization, Store, opened, print_json, shown
 
 app = typer.Typer(name="keys", help="API keys of `abkit serve`.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -53,7 +53,7 @@ def list_keys(store: Store = DEFAULT_STORE, organization: Organization = "defaul
     now = utc_now()
     for key in found:
         state = "revoked" if key.revoked_at else "valid" if key.is_valid(now) else "expired"
-        typer.echo(f"{key.public_id}  {state}  {','.join(key.scopes)}  {key.name}")
+        typer.echo(f"{key.public_id}  {state}  {','.join(key.scopes)}  {shown(key.name)}")
 
 
 @app.command("revoke")

@@ -42,3 +42,14 @@ def print_json(record: Any) -> None:
 
 def _is_unicode_terminal() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def shown(text: object) -> str:
+    r"""Return text with what a terminal would obey, or show in another place, made visible.
+
+    Examples
+    --------
+    >>> shown("plain Größe"), shown("a" + chr(27) + "[31m")
+    ('plain Größe', 'a\\x1b[31m')
+    """
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text))

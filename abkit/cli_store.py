@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abkit.cli_keys import app as keys
-from abkit.cli_options import DEFAULT_STORE, Actor, Json, Organization, Store, opened, print_json
+from abkit.cli_options import DEFAULT_STORE, Actor, Json, Organization, Store, opened, print_json, shown
 from abkit.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _tell(stored: StoredExperiment, as_json: bool) -> None:
     if as_json:
         print_json(stored)
     else:
-        typer.echo(f"{stored.key}: {stored.status} on the agent {stored.agent_id} (version {stored.version})")
+        typer.echo(f"{stored.key}: {stored.status} on the agent {shown(stored.agent_id)} (version {stored.version})")
 
 
 def create(
@@ -138,7 +138,7 @@ def ship(
     """Put the winner of a completed experiment into its agent's configuration."""
     with opened(store, organization) as lab:
         agent = lab.ship(key, variant=variant or None, override_reason=override_reason or None, actor=_login(actor))
-        print_json(agent) if as_json else typer.echo(f"{agent.id}: {json.dumps(agent.config)}")
+        print_json(agent) if as_json else typer.echo(f"{shown(agent.id)}: {json.dumps(agent.config)}")
 
 
 def rollback(
@@ -152,7 +152,7 @@ def rollback(
     """Give an agent the configuration that it had before the last change."""
     with opened(store, organization) as lab:
         changed = lab.rollback(agent, actor=_login(actor), reason=reason)
-        print_json(changed) if as_json else typer.echo(f"{changed.id}: {json.dumps(changed.config)}")
+        print_json(changed) if as_json else typer.echo(f"{shown(changed.id)}: {json.dumps(changed.config)}")
 
 
 def status(
@@ -167,10 +167,12 @@ def status(
         _tell(found.experiment, as_json=False)
         for variant in found.variants:
             role = " (control)" if variant.is_control else ""
-            typer.echo(f"  {variant.name}{role}: {variant.users:,} users, {variant.traffic_percentage:g} % of traffic")
+            typer.echo(
+                f"  {shown(variant.name)}{role}: {variant.users:,} users, {variant.traffic_percentage:g} % of traffic"
+            )
         typer.echo(f"  {found.total:,} of {found.target:,} planned users")
         said = found.analysis["decision"]["recommendation"] if found.analysis else f"no analysis: {found.reason}"
-        typer.echo(f"  {said}")
+        typer.echo(f"  {shown(said)}")
 
 
 def list_experiments(
@@ -190,7 +192,7 @@ def list_experiments(
         print_json(page)
         return
     for stored in page.items:
-        typer.echo(f"{stored.key}  {stored.status}  {stored.agent_id}  {stored.created_at:%Y-%m-%d}")
+        typer.echo(f"{stored.key}  {stored.status}  {shown(stored.agent_id)}  {stored.created_at:%Y-%m-%d}")
     _tell_more(page.next_cursor)
 
 
@@ -212,9 +214,9 @@ def assign(
     if as_json:
         print_json(found)
     elif found.variant is None:
-        typer.echo(f"no experiment runs on the agent {agent}", err=True)
+        typer.echo(f"no experiment runs on the agent {shown(agent)}", err=True)
     else:
-        typer.echo(found.variant)
+        typer.echo(shown(found.variant))
 
 
 def audit(
@@ -234,6 +236,6 @@ def audit(
         return
     for entry in page.items:
         moved = f" {entry.from_status or '-'} → {entry.to_status}" if entry.to_status else ""
-        why = f": {entry.reason}" if entry.reason else ""
-        typer.echo(f"{entry.at:%Y-%m-%d %H:%M:%S}Z  {entry.actor or '-'}  {entry.action}{moved}{why}")
+        why = f": {shown(entry.reason)}" if entry.reason else ""
+        typer.echo(f"{entry.at:%Y-%m-%d %H:%M:%S}Z  {shown(entry.actor or '-')}  {entry.action}{moved}{why}")
     _tell_more(page.next_cursor)
