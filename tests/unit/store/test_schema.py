@@ -1,10 +1,11 @@
+import re
 import threading
 from collections.abc import Callable
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, column, inspect, table, update
+from sqlalchemy import Engine, column, create_engine, inspect, table, text, update
 
 from abkit.errors import ParameterError, StoreError
 from abkit.store.engine import open_engine, reading, writing
@@ -18,6 +19,20 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_knows(store: Engin
             connection, opts={"compare_type": True, "compare_server_default": True, "version_table": VERSION_TABLE}
         )
         assert compare_metadata(context, metadata) == []
+
+
+def test_the_migrations_write_the_same_statements(open_store: Callable[[str], Engine]) -> None:
+    """Alembic's comparison does not look at checks, conditions of indexes and the like: compare what SQLite noted."""
+    plain = create_engine("sqlite://")
+    metadata.create_all(plain)
+    noted = text("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE :version AND sql IS NOT NULL ORDER BY name")
+    found = []
+    for engine in (plain, open_store("sqlite://")):
+        with engine.connect() as connection:
+            rows = connection.execute(noted, {"version": f"%{VERSION_TABLE}%"}).all()
+            found.append({name: sorted(re.split(r"[\s,]+", sql)) for name, sql in rows})
+    plain.dispose()
+    assert found[0] == found[1]
 
 
 def test_organization_leads_every_key_and_index(store: Engine) -> None:
