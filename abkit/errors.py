@@ -5,6 +5,8 @@
     AbkitError                       1   something that abkit did not foresee
     ├── DefinitionError              2   an experiment, metric or plan that cannot be run
     ├── ParameterError               2   a report parameter or option that does not exist or does not fit
+    ├── ConflictError                2   a change that does not fit what is stored: lost race, wrong status, taken key
+    ├── StoreError                   1   a store that cannot be opened, reached, upgraded or written
     ├── DataError                    3   data that cannot be analyzed as it is
     │   └── NotFoundError            3   no such experiment, file, column, table or row
     └── ReportError                  1   a report that was not published
@@ -42,6 +44,16 @@ class ParameterError(AbkitError):
     """A parameter or option that does not exist or has a value that does not fit."""
 
     exit_code = 2
+
+
+class ConflictError(AbkitError):
+    """A change that does not fit what is stored now: a lost race, a wrong status, a key that is taken."""
+
+    exit_code = 2
+
+
+class StoreError(AbkitError):
+    """A store that cannot be opened, reached, upgraded or written; what was stored before is untouched."""
 
 
 class DataError(AbkitError):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from abkit.collectors.engines import DuckDB
+from abkit.collectors.engines import Engine
 from abkit.collectors.query import Rows, count_rows, first_unreadable
 from abkit.errors import DataError, NotFoundError, suggest
 from abkit.models import Data, Experiment, Proportion
@@ -72,7 +72,7 @@ def check_columns(types: Mapping[str, str], experiment: Experiment, data: Data, 
         raise NotFoundError("\n".join([f"{where} lacks columns:", *lines]))
 
 
-def take_census(engine: DuckDB, rows: Rows, experiment: Experiment, where: str) -> Census:
+def take_census(engine: Engine, rows: Rows, experiment: Experiment, where: str) -> Census:
     """Count the rows and raise with everything that keeps them from being analyzed.
 
     Raises
@@ -154,7 +154,7 @@ def _row_problems(by_value: Mapping[Any, Any], values: Mapping[str, str], data: 
 
 
 def _column_problems(
-    chosen: Mapping[str, Any], experiment: Experiment, columns: Sequence[str], engine: DuckDB, rows: Rows
+    chosen: Mapping[str, Any], experiment: Experiment, columns: Sequence[str], engine: Engine, rows: Rows
 ) -> Iterator[str]:
     total = sum(row["rows"] for row in chosen.values())
     rates = {metric.column for metric, _ in experiment.metrics if isinstance(metric, Proportion)}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from abkit.collectors.census import Census, check_columns, take_census
-from abkit.collectors.engines import DuckDB
-from abkit.collectors.query import Rows, Term, count_duplicates, daily_moments, paired_moments, randomized_moments
+from abkit.collectors.daily_query import daily_moments
+from abkit.collectors.engines import Engine, open_source
+from abkit.collectors.observed import as_observed, unobserved
+from abkit.collectors.query import Rows, Term, count_duplicates, paired_moments, randomized_moments
 from abkit.collectors.source import Source
 from abkit.collectors.summary import collect_summary
 from abkit.collectors.terms import Reading, level_of, read_ahead, term_of
@@ -49,29 +50,35 @@ def collect(experiment: Experiment, source: Source, *, now: datetime, as_of: dat
     DataError
         Values that cannot be analyzed, all problems in one message.
     """
-    where = Path(source.data.path).name if source.table is None and source.data.path else "the frame"
-    with DuckDB(source) as engine:
+    where = source.where
+    with open_source(source) as engine:
         if source.data.summary is not None:
             return collect_summary(experiment, source, engine, where, as_of or now)
         check_columns(engine.types, experiment, source.data, where)
+        filled = [metric for metric, _ in experiment.metrics if source.long and metric.missing == "zero"]
+        if source.long:
+            experiment = as_observed(experiment)
         limit = as_of.timestamp() if as_of and source.data.time else None
         rows = Rows(engine.table, engine.types, source.data, limit)
         census = take_census(engine, rows, experiment, where)
-        return _collect(experiment, source, engine, rows, census, as_of, now)
+        return _collect(experiment, source, engine, rows, census, as_of, now, filled)
 
 
 def _collect(
     experiment: Experiment,
     source: Source,
-    engine: DuckDB,
+    engine: Engine,
     rows: Rows,
     census: Census,
     as_of: datetime | None,
     now: datetime,
+    filled: Sequence[Metric],
 ) -> Snapshot:
     metrics = [metric for metric, _ in experiment.metrics]
     reading = read_ahead(engine, rows, census, metrics)
     refused = {name: order.reason for name, order in reading.orders.items() if order.reason}
+    if source.long:
+        refused |= unobserved(metrics, census)
     used = {f"m{i}": metric for i, metric in enumerate(metrics) if metric.name not in refused}
     terms = [term_of(metric, name, rows, census, reading) for name, metric in used.items()]
     values = list(census.values.values())
@@ -82,11 +89,12 @@ def _collect(
     collected: dict[str, MetricMoments | NotCollected] = {}
     for metric in metrics:
         if metric.name in refused:
-            collected[metric.name] = NotCollected(str(refused[metric.name]), census.missing(metric))
+            lost = dict.fromkeys(census.rows, 0) if source.long else census.missing(metric)
+            collected[metric.name] = NotCollected(str(refused[metric.name]), lost)
     for name, metric in used.items():
-        collected[metric.name] = _metric_moments(metric, blocks[name], census, reading, counts)
-    series = _series(engine, rows, terms, used, census, reading) if source.data.time else {}
-    duplicated = engine.rows(count_duplicates(rows, values))[0]["duplicates"] if source.data.unit else None
+        collected[metric.name] = _metric_moments(metric, blocks[name], census, reading, counts, long=source.long)
+    series = _series(engine, rows, terms, used, census, reading, filled) if source.data.time else {}
+    duplicated = _duplicates(engine, rows, values, source)
     last = datetime.fromtimestamp(census.last_second, UTC) if census.last_second is not None else now
     return Snapshot(
         variants=tuple(census.values),
@@ -102,17 +110,35 @@ def _collect(
     )
 
 
+def _duplicates(engine: Engine, rows: Rows, values: Sequence[str], source: Source) -> int | None:
+    """Rows equal to another one; recording has already kept repeated observations out."""
+    if source.data.unit is None or source.long:
+        return 0 if source.long else None
+    return int(engine.rows(count_duplicates(rows, values))[0]["duplicates"])
+
+
 def _metric_moments(
-    metric: Metric, blocks: tuple[Moments, ...], census: Census, reading: Reading, counts: Mapping[str, Any]
+    metric: Metric,
+    blocks: tuple[Moments, ...],
+    census: Census,
+    reading: Reading,
+    counts: Mapping[str, Any],
+    *,
+    long: bool,
 ) -> MetricMoments:
     missing = census.missing(metric)
+    if long:
+        counted = zip(census.rows, blocks, strict=True)
+        missing = {name: counts["units"][name] - int(block.n) for name, block in counted}
     notes = []
     if metric.name in reading.caps:
         notes.append(f"values above {reading.caps[metric.name]:.6g} (pooled p{100 * (metric.cap or 0):g}) are clipped")
     if sum(missing.values()) and metric.missing != "error":
         done = "count as 0" if metric.missing == "zero" else "are left out"
-        notes.append(f"{sum(missing.values()):,} rows without a value {done}")
+        notes.append(f"{sum(missing.values()):,} {'units' if long else 'rows'} without a value {done}")
     single = counts["rows"] == counts["units"] and len(blocks) > 1
+    if long:
+        single = sum(census.present[metric.columns[0]].values()) == sum(int(block.n) for block in blocks)
     return MetricMoments(
         blocks=blocks,
         level=level_of(metric, census, reading, blocks),
@@ -177,15 +203,20 @@ def _moments(row: Mapping[str, Any], term: Term, size: int) -> Moments:
 
 
 def _series(
-    engine: DuckDB,
+    engine: Engine,
     rows: Rows,
     terms: Sequence[Term],
     used: Mapping[str, Metric],
     census: Census,
     reading: Reading,
+    filled: Sequence[Metric],
 ) -> dict[str, Series]:
-    """Cumulative moments at the end of each day; quantiles and metrics with dropped rows have none."""
-    plain = [term for term in terms if term.counts is None and not isinstance(used[term.name], Quantile)]
+    """Cumulative moments at the end of each day; quantiles have none.
+
+    Nor has a metric whose unobserved units count as 0: on an early day nobody knew which units would stay unobserved.
+    """
+    late = {metric.name for metric in filled}
+    plain = [term for term in terms if not isinstance(used[term.name], Quantile) and used[term.name].name not in late]
     if rows.data.design == "paired" or not plain:
         return {}
     read = engine.rows(daily_moments(rows, plain, list(census.values.values())))
@@ -197,7 +228,8 @@ def _series(
         metric = used[term.name]
         blocks = tuple(_cumulative(read, value, days, term, shown) for value in census.values.values())
         width = len(term.columns)
-        moments = MetricMoments(blocks, level_of(metric, census, reading, blocks), width, census.missing(metric))
+        missing = census.missing(metric) if metric.missing != "drop" else dict.fromkeys(census.rows, 0)
+        moments = MetricMoments(blocks, level_of(metric, census, reading, blocks), width, missing)
         series[metric.name] = Series(labels, moments)
     return series
 
@@ -212,7 +244,7 @@ def _cumulative(
         if row["variant"] != value:
             continue
         i = place[int(row["day"])]
-        units[i] = row["units"]
+        units[i] = row["units"] if term.counts is None else row[f"{term.name}_units"]
         for a in range(size):
             sums[i, a] = row[f"{term.name}_sum_{a}"]
             for b in range(size):

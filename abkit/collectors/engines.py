@@ -2,27 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Any
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 import duckdb
-from sqlalchemy import Select, TableClause, column, table
+from sqlalchemy import (
+    Boolean,
+    DateTime,
+    Float,
+    FromClause,
+    MetaData,
+    Numeric,
+    Select,
+    String,
+    Table,
+    TableClause,
+    column,
+    func,
+    inspect,
+    literal,
+    select,
+    table,
+)
 from sqlalchemy.dialects.postgresql.base import PGDialect
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.elements import TryCast
+from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
+from sqlalchemy.types import TypeEngine
 
+from abkit.collectors.dialects import SQLITE_FUNCTION, number_in
 from abkit.collectors.source import Source
-from abkit.errors import DataError, NotFoundError
+from abkit.errors import DataError, NotFoundError, suggest
 
 _TABLE = "abkit_rows"
 _DIALECT = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _DIALECT.name = "duckdb"
 
 
-@compiles(TryCast, "duckdb")
-def _try_cast(element: TryCast[Any], compiler: Any, **options: Any) -> str:
-    return (
-        f"TRY_CAST({compiler.process(element.clause, **options)} AS {compiler.process(element.typeclause, **options)})"
-    )
+class Engine(Protocol):
+    """What a collector asks of whatever holds the data."""
+
+    types: dict[str, str]
+    ranks: bool
+    """Whether quantiles are found by ranking rows, because there is no `percentile_cont`."""
+
+    @property
+    def table(self) -> FromClause:
+        """The rows, for statements."""
+
+    def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
+        """Run a statement and return its rows as dicts."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class DuckDB:
@@ -39,6 +73,8 @@ class DuckDB:
     DataError
         The file cannot be read.
     """
+
+    ranks = False
 
     def __init__(self, source: Source) -> None:
         self._connection = duckdb.connect(config={"threads": 1})
@@ -95,6 +131,92 @@ class DuckDB:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Database:
+    """A table in SQLite or PostgreSQL, read in one transaction, so that every statement sees the same rows.
+
+    Raises
+    ------
+    NotFoundError
+        No such table.
+    DataError
+        The database cannot be read.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.ranks = source.engine.dialect.name == "sqlite"
+        try:
+            self._rows = _selectable(source)
+            self._connection = source.engine.connect()
+        except SQLAlchemyError as error:
+            raise DataError(f"cannot read {source.where}: {_first_line(error)}") from None
+        try:
+            self._prepare()
+        except SQLAlchemyError as error:
+            self._connection.close()
+            raise DataError(f"cannot read {source.where}: {_first_line(error)}") from None
+        self.types: dict[str, str] = {part.name: _type_name(part.type) for part in self._rows.columns}
+
+    def _prepare(self) -> None:
+        if self.ranks:
+            raw: Any = self._connection.connection.driver_connection
+            raw.create_function(SQLITE_FUNCTION, 1, number_in, deterministic=True)
+            return
+        # Workers add up floats in the order in which they finish; a report must not change from run to run.
+        for name, value in (("max_parallel_workers_per_gather", "0"), ("timezone", "UTC")):
+            self._connection.execute(select(func.set_config(name, value, literal(True))))
+
+    @property
+    def table(self) -> FromClause:
+        """The rows, as a table for statements."""
+        return self._rows
+
+    def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
+        """Run a statement and return its rows as dicts."""
+        try:
+            found = self._connection.execute(statement).mappings().all()
+        except SQLAlchemyError as error:
+            raise DataError(f"the data cannot be read to its end: {_first_line(error)}") from None
+        return [{str(name): _plain(value) for name, value in row.items()} for row in found]
+
+    def close(self) -> None:
+        """Let go of the data."""
+        self._connection.close()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_source(source: Source) -> Engine:
+    """Return the engine that holds the source's data."""
+    return DuckDB(source) if source.engine is None else Database(source)
+
+
+def _selectable(source: Source) -> FromClause:
+    if not isinstance(source.table, str):
+        return source.table.subquery("abkit_rows") if isinstance(source.table, Select) else source.table
+    schema, _, name = source.table.rpartition(".")
+    try:
+        return Table(name, MetaData(), schema=schema or None, autoload_with=source.engine, resolve_fks=False)
+    except NoSuchTableError:
+        known = inspect(source.engine).get_table_names(schema=schema or None)
+        raise NotFoundError(f"there is no table {source.table!r}{suggest(name, known)}") from None
+
+
+def _type_name(kind: TypeEngine[Any]) -> str:
+    """The type in the words that statements ask for."""
+    names = ((Boolean, "BOOLEAN"), (String, "VARCHAR"), ((Numeric, Float), "DOUBLE"), (DateTime, "TIMESTAMP"))
+    return next((name for known, name in names if isinstance(kind, known)), type(kind).__name__.upper())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
 
 
 def _has_bytes(path: str) -> bool:

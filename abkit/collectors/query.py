@@ -8,17 +8,15 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
-    TIMESTAMP,
     ColumnElement,
     Double,
+    FromClause,
     Integer,
     Select,
-    TableClause,
     Text,
     and_,
     case,
     cast,
-    extract,
     func,
     literal,
     literal_column,
@@ -26,13 +24,12 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    try_cast,
 )
 
+from abkit.collectors.dialects import Finite, NumberIn, SecondsOf
 from abkit.models import Data
 
 _LARGEST = 1.7976931348623157e308
-_DAY_SECONDS = 86400.0
 Expression = ColumnElement[Any]
 _BLANK: Expression = literal_column("''")  # no bound value: GROUP BY must see the same expression as SELECT
 
@@ -51,7 +48,7 @@ class Rows:
 
     Parameters
     ----------
-    table : TableClause
+    table : FromClause
     types : mapping
         Column → engine type.
     data : Data
@@ -60,7 +57,7 @@ class Rows:
         Seconds since 1970 up to which rows count, where the data has a time.
     """
 
-    def __init__(self, table: TableClause, types: Mapping[str, str], data: Data, as_of: float | None = None) -> None:
+    def __init__(self, table: FromClause, types: Mapping[str, str], data: Data, as_of: float | None = None) -> None:
         self.table, self.types, self.data, self.as_of = table, types, data, as_of
 
     def is_text(self, name: str) -> bool:
@@ -77,10 +74,10 @@ class Rows:
         value = self.raw(name)
         if self.is_text(name):
             word = func.lower(value)
-            value = case((word == "true", 1.0), (word == "false", 0.0), else_=try_cast(value, Double))
+            value = case((word == "true", 1.0), (word == "false", 0.0), else_=NumberIn(value))
         elif self.types[name] == "BOOLEAN":
             value = cast(value, Integer)
-        return func.nullif(cast(value, Double), cast(literal("NaN", Text), Double))
+        return Finite(value)
 
     @property
     def variant(self) -> Expression:
@@ -89,8 +86,9 @@ class Rows:
 
     @property
     def seconds(self) -> Expression:
-        """Time of the row in seconds since 1970 (UTC where it says no zone)."""
-        return extract("epoch", try_cast(self.table.c[self.data.time or ""], TIMESTAMP(timezone=True)))
+        """Time of the row in seconds since 1970 (UTC where it says no zone); a number is that already."""
+        name = self.data.time or ""
+        return self.number(name) if self.types[name] == "DOUBLE" else SecondsOf(self.raw(name))
 
     @property
     def kept(self) -> Expression:
@@ -156,10 +154,35 @@ def quantiles(rows: Rows, wanted: Sequence[tuple[str, str | None, float]], value
     return select(*parts)
 
 
+def quantiles_by_rank(
+    rows: Rows, wanted: Sequence[tuple[str, str | None, float]], values: Sequence[str]
+) -> Select[Any]:
+    """Read the same quantiles where there is no `percentile_cont`: number the rows in order and interpolate."""
+    groups: dict[tuple[str, str | None], list[int]] = {}
+    for index, (name, variant, _) in enumerate(wanted):
+        groups.setdefault((name, variant), []).append(index)
+    found = []
+    for place, ((name, variant), indices) in enumerate(groups.items()):
+        number = rows.number(name)
+        among = rows.of_variants(values) if variant is None else and_(rows.kept, rows.variant == variant)
+        rank = (func.row_number().over(order_by=number) - 1).label("rank")
+        last = (func.count().over() - 1).label("last")
+        ordered = select(number.label("number"), rank, last).where(among, number.is_not(None)).subquery()
+        parts = []
+        for index in indices:
+            weight = 1 - func.abs(ordered.c.rank - wanted[index][2] * ordered.c.last)
+            parts.append(func.sum(ordered.c.number * weight).filter(weight > 0).label(f"quantile_{index}"))
+        found.append(select(*parts).subquery(f"group_{place}"))
+    joined: FromClause = found[0]
+    for other in found[1:]:
+        joined = joined.join(other, true())
+    return select(*(part.c[name] for part in found for name in part.c.keys())).select_from(joined)  # noqa: SIM118
+
+
 def randomized_moments(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> Select[Any]:
     """Sum over units, by variant; units seen in two variants come back under no variant."""
     units = _units(rows, terms, values)
-    sums = [part for term in terms for part in _sums(term.name, _columns_of(units, term), _counted(units, term))]
+    sums = [part for term in terms for part in sums_of(term.name, columns_of(units, term), _counted(units, term))]
     return select(units.c.variant, func.count().label("units"), func.sum(units.c.rows).label("rows"), *sums).group_by(
         units.c.variant
     )
@@ -204,68 +227,14 @@ def paired_moments(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> 
         counted = complete
         if term.counts is not None:
             counted = and_(*(units.c[f"{term.name}_{place}_n"] > 0 for place in places))
-        sums += _sums(term.name, columns, counted)
+        sums += sums_of(term.name, columns, counted)
     rows_by_variant = [func.sum(units.c[f"rows_{place}"]).filter(complete).label(f"rows_{place}") for place in places]
     counts: list[Expression] = [func.count().label("all_units"), func.count().filter(complete).label("units")]
     return select(*counts, *rows_by_variant, *sums)
 
 
-def daily_moments(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> Select[Any]:
-    """Sum, by variant and day, what each unit's totals and their products gained on that day.
-
-    Added up over days this gives the sums over units at the end of each day, units that return included: the gains of
-    a unit telescope.
-    """
-    day = func.floor(rows.seconds / _DAY_SECONDS)
-    kept = rows.of_variants(values)
-    if rows.data.unit is None:
-        flat = [part.label(f"{term.name}_{place}") for term in terms for place, part in enumerate(term.columns)]
-        units = select(rows.variant.label("variant"), day.label("day"), *flat).where(kept).cte("days")
-        gained = [part for term in terms for part in _sums(term.name, _columns_of(units, term), None)]
-        return (
-            select(units.c.variant, units.c.day, func.count().label("units"), *gained)
-            .group_by(units.c.variant, units.c.day)
-            .order_by(units.c.day)
-        )
-    unit = cast(rows.raw(rows.data.unit), Text)
-    sums = [func.sum(part).label(f"{term.name}_{place}") for term in terms for place, part in enumerate(term.columns)]
-    ends = [func.min(rows.variant).label("first"), func.max(rows.variant).label("last")]
-    days = select(unit.label("unit"), day.label("day"), *ends, *sums).where(kept).group_by(unit, day).cte("days")
-    return _gains(days, terms)
-
-
-def _gains(days: CTE, terms: Sequence[Term]) -> Select[Any]:
-    unit = days.c.unit
-    names = [f"{term.name}_{place}" for term in terms for place in range(len(term.columns))]
-    running = [
-        func.sum(days.c[name]).over(partition_by=unit, order_by=days.c.day).label(f"to_{name}") for name in names
-    ]
-    first = func.min(days.c.first).over(partition_by=unit).label("variant")
-    last = func.max(days.c.last).over(partition_by=unit).label("other")
-    opens = case((days.c.day == func.min(days.c.day).over(partition_by=unit), 1), else_=0).label("opens")
-    totals = select(days.c.day, first, last, opens, *(days.c[name] for name in names), *running).cte("totals")
-    gained: list[Expression] = []
-    for term in terms:
-        width = len(term.columns)
-        after = [totals.c[f"to_{term.name}_{place}"] for place in range(width)]
-        before = [totals.c[f"to_{term.name}_{place}"] - totals.c[f"{term.name}_{place}"] for place in range(width)]
-        gained += [
-            func.sum(totals.c[f"{term.name}_{place}"]).label(f"{term.name}_sum_{place}") for place in range(width)
-        ]
-        gained += [
-            func.sum(after[i] * after[j] - before[i] * before[j]).label(f"{term.name}_product_{i}_{j}")
-            for i in range(width)
-            for j in range(i, width)
-        ]
-    return (
-        select(totals.c.variant, totals.c.day, func.sum(totals.c.opens).label("units"), *gained)
-        .where(totals.c.variant == totals.c.other)
-        .group_by(totals.c.variant, totals.c.day)
-        .order_by(totals.c.day)
-    )
-
-
-def _columns_of(units: CTE, term: Term) -> list[Expression]:
+def columns_of(units: CTE, term: Term) -> list[Expression]:
+    """Return what the term added up per unit."""
     return [units.c[f"{term.name}_{place}"] for place in range(len(term.columns))]
 
 
@@ -273,7 +242,7 @@ def _counted(units: CTE, term: Term) -> Expression | None:
     return None if term.counts is None else units.c[f"{term.name}_n"] > 0
 
 
-def _sums(name: str, columns: Sequence[Expression], counted: Expression | None) -> list[Expression]:
+def sums_of(name: str, columns: Sequence[Expression], counted: Expression | None) -> list[Expression]:
     """Sums and products of the columns, over the units that count."""
     size = len(columns)
     sums = [(func.sum(columns[i]), f"{name}_sum_{i}") for i in range(size)]

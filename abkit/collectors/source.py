@@ -20,14 +20,18 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """Data for an experiment: a file, a glob of files, or a frame, with the meaning of its columns.
+    """Data for an experiment: a file, a glob of files, a frame or a table, with the meaning of its columns.
 
     Parameters
     ----------
     data : Data
         The keys of the `data:` section of an experiment file.
-    table : pandas, polars or Arrow frame, optional
-        Rows in memory; otherwise `data.path` says where they are.
+    table : pandas, polars or Arrow frame, or SQLAlchemy table or select, optional
+        Rows in memory or in a database; otherwise `data.path` says where they are.
+    engine : SQLAlchemy engine, optional
+        The database that holds the table.
+    long : bool
+        Each row holds a value of one metric, or of none: the others are elsewhere, not missing.
 
     Examples
     --------
@@ -37,6 +41,8 @@ class Source:
 
     data: Data
     table: Any = None
+    engine: Any = None
+    long: bool = False
 
     @classmethod
     def frame(cls, frame: Any, **keys: Any) -> Source:
@@ -57,6 +63,34 @@ class Source:
     def parquet(cls, path: str | PathLike[str], **keys: Any) -> Source:
         """Describe a Parquet file or a glob of them."""
         return cls(validate(Data, {**keys, "path": str(path)}))
+
+    @classmethod
+    def sql(cls, engine: Any, table: Any, **keys: Any) -> Source:
+        """Describe a table in SQLite or PostgreSQL.
+
+        Parameters
+        ----------
+        engine : SQLAlchemy engine or URL
+        table : str, or SQLAlchemy table or select
+            A name may say its schema: ``"sales.runs"``.
+        **keys
+            Those of the `data:` section.
+
+        Examples
+        --------
+        >>> Source.sql("sqlite://", "runs", variant="agent").data.variant
+        'agent'
+        """
+        from sqlalchemy import create_engine
+
+        return cls(validate(Data, keys), table, create_engine(engine) if isinstance(engine, str) else engine)
+
+    @property
+    def where(self) -> str:
+        """What to call the data in a message."""
+        if self.engine is not None:
+            return f"the table {self.table if isinstance(self.table, str) else getattr(self.table, 'name', 'read')}"
+        return Path(self.data.path).name if self.table is None and self.data.path else "the frame"
 
     def renamed(self, variants: dict[str, str] | None) -> Source:
         """Return the same source with another mapping of variants."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Select, select
 
-from abkit.collectors.engines import DuckDB
+from abkit.collectors.engines import Engine
 from abkit.collectors.query import Rows
 from abkit.collectors.source import Source
 from abkit.errors import DataError, NotFoundError, suggest
@@ -20,7 +20,7 @@ from abkit.snapshot import MetricMoments, Snapshot
 from abkit.stats import Moments, RatioLevel
 
 
-def collect_summary(experiment: Experiment, source: Source, engine: DuckDB, where: str, as_of: datetime) -> Snapshot:
+def collect_summary(experiment: Experiment, source: Source, engine: Engine, where: str, as_of: datetime) -> Snapshot:
     """Read totals per variant; several rows of one variant are disjoint sets of units and are merged.
 
     Raises

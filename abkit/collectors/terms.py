@@ -9,8 +9,8 @@ import numpy as np
 from sqlalchemy import and_, case, func, literal, not_
 
 from abkit.collectors.census import Census
-from abkit.collectors.engines import DuckDB
-from abkit.collectors.query import Expression, Rows, Term, any_missing, at_most, quantiles
+from abkit.collectors.engines import Engine
+from abkit.collectors.query import Expression, Rows, Term, any_missing, at_most, quantiles, quantiles_by_rank
 from abkit.models import Mean, Proportion, Quantile, Ratio
 from abkit.models.metric import Metric
 from abkit.stats import (
@@ -40,7 +40,7 @@ class Reading:
     orders: dict[str, OrderStatistics]
 
 
-def read_ahead(engine: DuckDB, rows: Rows, census: Census, metrics: Sequence[Metric]) -> Reading:
+def read_ahead(engine: Engine, rows: Rows, census: Census, metrics: Sequence[Metric]) -> Reading:
     """Read all quantiles and caps that the metrics need, in one statement."""
     wanted: list[tuple[str, str | None, float]] = []
     places: dict[tuple[str, str], int] = {}
@@ -57,7 +57,8 @@ def read_ahead(engine: DuckDB, rows: Rows, census: Census, metrics: Sequence[Met
                     continue
                 places[metric.name, name] = len(wanted)
                 wanted += [(metric.column, value, probability) for probability in (metric.q, *outer)]
-    read = engine.rows(quantiles(rows, wanted, list(census.values.values())))[0] if wanted else {}
+    statement = quantiles_by_rank if engine.ranks else quantiles
+    read = engine.rows(statement(rows, wanted, list(census.values.values())))[0] if wanted else {}
     values = [float(read[f"quantile_{place}"]) for place in range(len(wanted))]
     caps = {metric.name: values[places[metric.name, ""]] for metric in metrics if (metric.name, "") in places}
     orders = {

@@ -1,0 +1,124 @@
+"""Where databases differ: reading numbers and times that may not be any."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy import Double
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+_NUMBER = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})?$"
+_WORD = r"^[+-]?(inf|infinity|nan)$"
+_DATE = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)? *(Z|z|[+-][0-9]{2}(:?[0-9]{2})?)?$"
+)
+SQLITE_FUNCTION = "abkit_number"
+
+
+class _Reading(FunctionElement[float]):
+    type = Double()
+    inherit_cache = True
+
+
+class NumberIn(_Reading):
+    """The number that a text holds, or nothing."""
+
+    name = "abkit_number_in"
+
+
+class Finite(_Reading):
+    """The value as a number; NaN, which no sum survives, is nothing."""
+
+    name = "abkit_finite"
+
+
+class SecondsOf(_Reading):
+    """A time as seconds since 1970, or nothing where it cannot be read."""
+
+    name = "abkit_seconds_of"
+
+
+class DayOf(_Reading):
+    """The day since 1970 of a time in seconds."""
+
+    name = "abkit_day_of"
+
+
+def _inner(element: FunctionElement[Any], compiler: Any, options: Any) -> str:
+    return str(compiler.process(element.clauses, **options))
+
+
+@compiles(NumberIn, "duckdb")
+def _duckdb_number(element: NumberIn, compiler: Any, **options: Any) -> str:
+    return f"TRY_CAST({_inner(element, compiler, options)} AS DOUBLE)"
+
+
+@compiles(NumberIn, "postgresql")
+def _postgresql_number(element: NumberIn, compiler: Any, **options: Any) -> str:
+    text = _inner(element, compiler, options)
+    return f"CASE WHEN {text} ~ '{_NUMBER}' OR {text} ~* '{_WORD}' THEN CAST({text} AS DOUBLE PRECISION) END"
+
+
+@compiles(NumberIn, "sqlite")
+def _sqlite_number(element: NumberIn, compiler: Any, **options: Any) -> str:
+    return f"{SQLITE_FUNCTION}({_inner(element, compiler, options)})"
+
+
+@compiles(Finite)
+def _finite(element: Finite, compiler: Any, **options: Any) -> str:
+    value = _inner(element, compiler, options)
+    return f"NULLIF(CAST({value} AS DOUBLE PRECISION), CAST('NaN' AS DOUBLE PRECISION))"
+
+
+@compiles(Finite, "sqlite")
+def _sqlite_finite(element: Finite, compiler: Any, **options: Any) -> str:
+    value = _inner(element, compiler, options)  # SQLite has no NaN, and a column of numbers may hold text
+    return f"CASE WHEN typeof({value}) IN ('integer', 'real') THEN CAST({value} AS REAL) END"
+
+
+@compiles(SecondsOf, "duckdb")
+def _duckdb_seconds(element: SecondsOf, compiler: Any, **options: Any) -> str:
+    return f"EXTRACT(epoch FROM TRY_CAST({_inner(element, compiler, options)} AS TIMESTAMP WITH TIME ZONE))"
+
+
+@compiles(SecondsOf, "postgresql")
+def _postgresql_seconds(element: SecondsOf, compiler: Any, **options: Any) -> str:
+    value = _inner(element, compiler, options)
+    return (
+        f"CASE WHEN pg_typeof({value}) NOT IN ('text'::regtype, 'character varying'::regtype) OR "
+        f"CAST({value} AS TEXT) ~ '{_DATE}' "
+        f"THEN CAST(EXTRACT(epoch FROM CAST({value} AS TIMESTAMP WITH TIME ZONE)) AS DOUBLE PRECISION) END"
+    )
+
+
+@compiles(SecondsOf, "sqlite")
+def _sqlite_seconds(element: SecondsOf, compiler: Any, **options: Any) -> str:
+    value = _inner(element, compiler, options)  # GLOB keeps out what julianday takes for a time: 'now', '12'
+    seconds = f"ROUND((julianday({value}) - 2440587.5) * 86400.0, 3)"
+    return f"CASE WHEN {value} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-*' THEN {seconds} END"
+
+
+@compiles(DayOf)
+def _day(element: DayOf, compiler: Any, **options: Any) -> str:
+    return f"FLOOR({_inner(element, compiler, options)} / 86400.0)"
+
+
+@compiles(DayOf, "sqlite")
+def _sqlite_day(element: DayOf, compiler: Any, **options: Any) -> str:
+    return f"CAST({_inner(element, compiler, options)} / 86400.0 AS INTEGER)"  # FLOOR is a build option
+
+
+def number_in(text: object) -> float | None:
+    """Return the number that a text holds, as the other engines read it; SQLite calls this.
+
+    Examples
+    --------
+    >>> number_in("1.5e3"), number_in("1_000"), number_in("inf")
+    (1500.0, None, inf)
+    """
+    if not isinstance(text, str):
+        return None
+    known = re.match(_NUMBER, text) or re.match(_WORD, text, re.IGNORECASE)
+    return float(text) if known else None

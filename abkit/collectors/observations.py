@@ -1,0 +1,213 @@
+"""Recording observations: one by one or in bulk, each of them once, whatever is sent again."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from os import PathLike
+from typing import Any
+
+from abkit.collectors.observation_batch import BadRow, Batch, chunks, grouped, read_chunk
+from abkit.collectors.observation_files import lines_of
+from abkit.collectors.observation_metrics import ReadsMetrics
+from abkit.collectors.observation_rows import Observation, read_row
+from abkit.collectors.observation_store import Assign, Attempt, ObservationStore, Transaction
+from abkit.collectors.observation_writes import ObservationTables
+from abkit.collectors.recorded import Recorded, RejectFile
+from abkit.errors import AbkitError, DataError, ParameterError, StoreError
+
+_ROWS_IN_A_BATCH = 20_000
+_MOST_BUFFERED = 200_000
+
+
+class MetricsCollector(ReadsMetrics):
+    """Keeps observations of an organization's experiments and adds them up.
+
+    Parameters
+    ----------
+    organization_id : str
+    tables : ObservationTables
+    writing, reading : callable
+        Each opens a transaction, and commits it unless something is raised.
+    assign : callable
+        Connection, experiment id, user ids → the variants of these users, those without one assigned by the hash where
+        the experiment is running. Raises NotFoundError where there is no such experiment.
+    clock : callable
+        Returns the time.
+    attempt : callable
+        Runs an operation, again if the database was away for a moment; every batch may be sent twice.
+    flush_rows, flush_seconds : int, float
+        How many observations `record` keeps in memory, and for how long, before it stores them together.
+    """
+
+    def __init__(
+        self,
+        organization_id: str,
+        tables: ObservationTables,
+        *,
+        writing: Transaction,
+        reading: Transaction,
+        assign: Assign,
+        clock: Callable[[], datetime],
+        attempt: Attempt = lambda operation: operation(),
+        flush_rows: int = 1000,
+        flush_seconds: float = 1.0,
+    ) -> None:
+        super().__init__(organization_id, tables, reading)
+        self._store = ObservationStore(organization_id, tables, writing, assign, clock, attempt)
+        self._flush_rows, self._flush_seconds = flush_rows, flush_seconds
+        self._buffer: list[Observation] = []
+        self._lock = threading.Lock()
+        self._flushing = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self.recorded = Recorded()
+        atexit.register(self.close)
+
+    def record(
+        self,
+        experiment_id: str,
+        user_id: str,
+        metric_type: str,
+        value: float,
+        variant_id: str | None = None,
+        observed_at: datetime | None = None,
+        event_id: str | None = None,
+    ) -> None:
+        """Record one observation; it is stored with others, at the latest when `close` is called.
+
+        Without `event_id` every call is an event of its own. What becomes of it is counted in `recorded`.
+
+        Raises
+        ------
+        ParameterError
+            It cannot be an observation.
+        StoreError
+            The store has been away for so long that no more fits into memory.
+        """
+        row = {"user_id": user_id, "metric_type": metric_type, "value": value, "variant_id": variant_id}
+        try:
+            found = read_row(
+                {**row, "observed_at": observed_at, "event_id": event_id or uuid.uuid4().hex}, experiment_id
+            )
+        except ValueError as error:
+            raise ParameterError(f"cannot record this observation: {error}") from None
+        with self._lock:
+            if len(self._buffer) >= _MOST_BUFFERED:
+                raise StoreError(
+                    f"{len(self._buffer):,} observations wait for the store, which does not take them; this one was "
+                    "not recorded: see that the store can be reached, and repeat the call"
+                )
+            self._buffer.append(found)
+            full = len(self._buffer) >= self._flush_rows
+            if not full and self._timer is None:
+                self._timer = threading.Timer(self._flush_seconds, self._flush_later)
+                self._timer.daemon = True
+                self._timer.start()
+        if full:
+            self.flush()
+
+    def flush(self) -> Recorded:
+        """Store what waits in memory, and return what became of all that `record` was given.
+
+        Raises
+        ------
+        StoreError
+            The store does not take it; it stays in memory for the next time.
+        """
+        with self._flushing:
+            with self._lock:
+                waiting, self._buffer = self._buffer, []
+                if self._timer is not None:
+                    self._timer.cancel()
+                    self._timer = None
+            groups = grouped(enumerate(waiting, start=1))
+            try:
+                while groups:
+                    outcome = self._store.add(Batch.of(groups[-1]))
+                    self.recorded.count(len(groups[-1]), outcome)
+                    for place, reason in outcome.refused:
+                        self.recorded.reject(groups[-1][place][0], reason)
+                    groups.pop()
+            except BaseException:
+                with self._lock:
+                    self._buffer = [one for group in groups for _, one in group] + self._buffer
+                raise
+        return self.recorded
+
+    def record_many(
+        self,
+        rows: Any,
+        *,
+        experiment_id: str | None = None,
+        reject_file: str | PathLike[str] | None = None,
+        max_errors: int | None = None,
+        as_new: bool = False,
+    ) -> Recorded:
+        """Record many observations; every batch of 20,000 is stored whole or not at all.
+
+        A row is known by its `event_id` or, without one, by everything else in it, so that loading the same rows again
+        adds nothing twice.
+
+        Parameters
+        ----------
+        rows : path, frame, or iterable of mappings
+            With the fields of `record`. Paths: CSV or JSON lines, plain or gzipped.
+        experiment_id : str, optional
+            For rows that name none.
+        reject_file : path, optional
+            Where rows that cannot be observations are written: JSON lines with line number, reason and row.
+        max_errors : int, optional
+            With more such rows than this the load ends; what was stored before stays stored.
+        as_new : bool
+            Rows with neither `event_id` nor `observed_at` are new events of this moment; otherwise they are rejected,
+            because nobody could tell a second event from the same one sent twice.
+
+        Raises
+        ------
+        DataError
+            There were more bad rows than `max_errors`, or the file cannot be read.
+        NotFoundError
+            No such file or experiment.
+        """
+        done = Recorded()
+        with RejectFile(reject_file) as rejects:
+            for chunk in chunks(lines_of(rows), _ROWS_IN_A_BATCH):
+                batches, bad = read_chunk(chunk, experiment_id, as_new=as_new)
+                self._reject(done, bad, rejects, max_errors)
+                done.rows += len(bad)
+                for batch in batches:
+                    outcome = self._store.add(batch)
+                    done.count(len(batch), outcome)
+                    refused = [(batch.lines[place], reason, batch.row(place)) for place, reason in outcome.refused]
+                    self._reject(done, refused, rejects, max_errors)
+        return done
+
+    def _reject(self, done: Recorded, bad: Sequence[BadRow], rejects: RejectFile, max_errors: int | None) -> None:
+        for line, reason, row in bad:
+            done.reject(line, reason)
+            rejects.write(line, reason, row)
+        if max_errors is not None and done.rejected > max_errors:
+            raise DataError(
+                "\n".join(
+                    [
+                        f"{done.rejected:,} rows cannot be observations, more than the {max_errors:,} allowed; "
+                        f"{done.added:,} observations before them are stored, and loading again adds none twice:",
+                        *(f"  - {example}" for example in done.examples),
+                    ]
+                )
+            )
+
+    def close(self) -> None:
+        """Store what waits in memory; called at exit too."""
+        self.flush()
+        atexit.unregister(self.close)
+
+    def _flush_later(self) -> None:
+        with self._lock:
+            self._timer = None
+        with contextlib.suppress(AbkitError):  # the rows are still in memory, and whoever calls next is told
+            self.flush()

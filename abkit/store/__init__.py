@@ -1,0 +1,1 @@
+"""What abkit keeps: experiments, assignments, observations and who changed what, in SQLite or PostgreSQL."""

@@ -1,0 +1,414 @@
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, insert, update
+
+from abkit.collectors.stream import stream_of
+from abkit.errors import ConflictError, DefinitionError, NotFoundError, ParameterError
+from abkit.experiment_controller import ExperimentController, connect
+from abkit.models import Experiment, Mean, Plan, Variant
+from abkit.models.lifecycle import TRANSITIONS
+from abkit.store.engine import open_engine, writing
+from abkit.store.observation_tables import observations
+from abkit.store.tables import experiments
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+VARIANTS = [
+    Variant("plain", 50, is_control=True, config={"temperature": 0}),
+    Variant("warming", 50, config={"temperature": "rising", "retry": {"times": 3}}),
+]
+
+
+def experiment(key: str = "demo", **changes: Any) -> Experiment:
+    given = {"min_sample_size": 20, "plan": Plan(inference="fixed"), "agent_id": "writer", **changes}
+    return Experiment(key, VARIANTS, Mean("score"), **given)
+
+
+@pytest.fixture
+def lab(store: Engine) -> ExperimentController:
+    return ExperimentController(store, clock=lambda: NOW)
+
+
+def observe(lab: ExperimentController, key: str, better_by: float, users: int = 200) -> None:
+    """Assign users and store one value for each."""
+    stored = lab.get(key)
+    names = [f"user-{place}" for place in range(users)]
+    given = lab.assign_batch(stored.agent_id, names).variant
+    rows = [
+        {
+            "stream": stream_of(stored.organization_id, stored.id),
+            "event_key": place,
+            "user_id": name,
+            "variant": variant,
+            "metric_type": "score",
+            "value": 1 + place % 7 + (better_by if variant == "warming" else 0),
+            "observed_at": int(NOW.timestamp() * 1e6),
+        }
+        for place, (name, variant) in enumerate(zip(names, given, strict=True))
+    ]
+    with writing(lab.engine) as connection:
+        connection.execute(insert(observations), rows)
+
+
+def running(lab: ExperimentController, better_by: float = 3.0, key: str = "demo") -> None:
+    lab.create(experiment(key), agent={"model": "m", "retry": {"times": 1, "wait": 2}})
+    lab.start(key)
+    observe(lab, key, better_by)
+
+
+def test_from_draft_to_shipped_and_back(lab: ExperimentController) -> None:
+    running(lab)
+    before = lab.agent("writer").config
+    status = lab.status("demo")
+    assert (status.total, status.target) == (200, 20)
+    assert sum(variant.users for variant in status.variants) == 200
+    assert status.analysis is not None
+    assert status.analysis["decision"]["verdict"] == "ship"
+    done = lab.complete("demo", ship_winner=True, actor="ana", reason="clear")
+    assert (done.status, done.winner, done.ended_at) == ("completed", "warming", NOW)
+    shipped = lab.agent("writer")
+    assert shipped.config == {"model": "m", "temperature": "rising", "retry": {"times": 3, "wait": 2}}
+    assert shipped.previous_config == before
+    assert lab.rollback("writer", actor="bo", reason="complaints").config == before
+    with pytest.raises(ConflictError, match="no earlier configuration"):
+        lab.rollback("writer")
+    assert [entry.action for entry in lab.audit().items if entry.agent_id == "writer"] == [
+        "create",
+        "start",
+        "complete",
+        "ship",
+        "rollback",
+    ] or {entry.action for entry in lab.audit().items} == {"create", "start", "complete", "ship", "rollback"}
+    trail = lab.audit("demo").items
+    assert [(one.action, one.from_status, one.to_status) for one in trail] == [
+        ("create", None, "draft"),
+        ("start", "draft", "running"),
+        ("complete", "running", "completed"),
+        ("ship", None, None),
+    ]
+    assert (trail[2].actor, trail[2].reason, trail[2].at) == ("ana", "clear", NOW)
+    final = lab.status("demo")
+    assert final.analysis is not None
+    assert final.analysis["decision"]["winner"] == "warming"
+
+
+def test_every_step_from_every_status(lab: ExperimentController) -> None:
+    paths: dict[str, list[str]] = {
+        "draft": [],
+        "running": ["start"],
+        "paused": ["start", "pause"],
+        "completed": ["start", "complete"],
+        "cancelled": ["cancel"],
+    }
+    for status, path in paths.items():
+        for action in ("start", "pause", "resume", "complete", "cancel"):
+            key = f"{status}-{action}"
+            lab.create(experiment(key, agent_id=key))
+            for step in path:
+                getattr(lab, step)(key)
+            expected = TRANSITIONS.get((status, action))  # type: ignore[call-overload]
+            if expected is None:
+                before = (lab.get(key), lab.audit(key))
+                with pytest.raises(ConflictError, match=f"cannot {action} an experiment that is {status}"):
+                    getattr(lab, action)(key)
+                assert (lab.get(key), lab.audit(key)) == before
+            else:
+                assert getattr(lab, action)(key).status == expected
+                assert lab.audit(key).items[-1].to_status == expected
+
+
+def test_an_agent_has_one_running_experiment(lab: ExperimentController) -> None:
+    lab.create(experiment("first"))
+    lab.create(experiment("second"))
+    lab.start("first")
+    with pytest.raises(ConflictError, match="cannot start 'second': the experiment 'first' runs on the agent 'writer'"):
+        lab.start("second")
+    lab.pause("first")
+    lab.start("second")
+    with pytest.raises(ConflictError, match="cannot resume 'first': the experiment 'second'"):
+        lab.resume("first")
+    assert lab.audit("first").items[-1].action == "pause"
+
+
+def race(count: int, action: Callable[[int], Any]) -> list[Any]:
+    outcomes: list[Any] = [None] * count
+    barrier = threading.Barrier(count)
+
+    def run(place: int) -> None:
+        barrier.wait()
+        try:
+            outcomes[place] = action(place)
+        except Exception as error:
+            outcomes[place] = error
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+@pytest.fixture
+def labs(database_url: str, lab: ExperimentController) -> Iterator[list[ExperimentController]]:
+    """Sixteen controllers with connections of their own, as sixteen processes would have."""
+    engines = [open_engine(database_url) for _ in range(16)]
+    yield [ExperimentController(engine, clock=lambda: NOW) for engine in engines]
+    for engine in engines:
+        engine.dispose()
+
+
+def test_of_16_experiments_that_start_together_one_runs(labs: list[ExperimentController]) -> None:
+    for place in range(16):
+        labs[0].create(experiment(f"e{place}"))
+    outcomes = race(16, lambda place: labs[place].start(f"e{place}"))
+    lost = [one for one in outcomes if isinstance(one, ConflictError)]
+    assert len(lost) == 15, outcomes
+    assert len(labs[0].list(status="running").items) == 1
+    assert all("runs on the agent" in str(error) for error in lost)
+
+
+def test_an_experiment_that_is_started_16_times_starts_once(labs: list[ExperimentController]) -> None:
+    labs[0].create(experiment())
+    outcomes = race(16, lambda place: labs[place].start("demo"))
+    assert sum(isinstance(one, ConflictError) for one in outcomes) == 15, outcomes
+    assert [entry.action for entry in labs[0].audit("demo").items] == ["create", "start"]
+
+
+def test_16_first_requests_of_one_user_agree(labs: list[ExperimentController]) -> None:
+    labs[0].create(experiment())
+    labs[0].start("demo")
+    for user in range(5):
+        outcomes = race(16, lambda place, user=user: labs[place].assign("writer", f"user-{user}"))
+        assert len(set(outcomes)) == 1, outcomes
+    assert labs[0].status("demo", live=False).total == 5
+
+
+def test_only_a_running_experiment_assigns(lab: ExperimentController) -> None:
+    lab.create(experiment())
+    assert lab.assign("writer", "user-1").variant is None
+    lab.start("demo")
+    variant = lab.assign("writer", "user-1").variant
+    assert variant in {"plain", "warming"}
+    lab.pause("demo")
+    assert lab.assign("writer", "user-1").variant is None
+    lab.resume("demo")
+    assert lab.assign("writer", "user-1").variant == variant
+    lab.complete("demo")
+    assert lab.assign("writer", "user-1").experiment_id is None
+    assert lab.assign("\0", "user-1").variant is None
+    assert lab.active("writer") is None
+
+
+def test_what_should_not_ship_does_not(lab: ExperimentController) -> None:
+    running(lab, better_by=0.0)
+    before = lab.get("demo")
+    with pytest.raises(ConflictError, match="the analysis does not say to ship"):
+        lab.complete("demo", ship_winner=True)
+    with pytest.raises(ConflictError, match="the analysis does not say to ship 'warming'"):
+        lab.complete("demo", ship_winner=True, variant="warming", override_reason="  ")
+    with pytest.raises(ParameterError, match="did you mean 'warming'"):
+        lab.complete("demo", ship_winner=True, variant="warning", override_reason="because")
+    with pytest.raises(ParameterError, match="say which variant to ship"):
+        lab.complete("demo", ship_winner=True, override_reason="because")
+    with pytest.raises(ParameterError, match="ship_winner=True"):
+        lab.complete("demo", override_reason="because")
+    assert lab.get("demo") == before
+    assert lab.agent("writer").previous_config is None
+    done = lab.complete("demo", ship_winner=True, variant="warming", override_reason="it is cheaper", actor="ana")
+    assert done.winner is None
+    assert lab.agent("writer").config["temperature"] == "rising"
+    entry = lab.audit("demo").items[-1]
+    assert (entry.action, entry.actor, entry.reason) == ("ship", "ana", "it is cheaper")
+    assert entry.details["override"] is True
+
+
+def test_shipping_later_and_twice_keeps_the_way_back(lab: ExperimentController) -> None:
+    running(lab)
+    with pytest.raises(ConflictError, match="only a completed experiment ships"):
+        lab.ship("demo")
+    before = lab.agent("writer").config
+    lab.complete("demo")
+    assert lab.agent("writer").config == before
+    shipped = lab.ship("demo")
+    assert lab.ship("demo") == shipped
+    assert shipped.previous_config == before
+
+
+def test_without_data_an_experiment_ends_but_ships_nothing(lab: ExperimentController) -> None:
+    lab.create(experiment())
+    lab.start("demo")
+    status = lab.status("demo")
+    assert status.analysis is None
+    assert status.reason
+    with pytest.raises(ConflictError, match="there is no data to analyze"):
+        lab.complete("demo", ship_winner=True)
+    assert lab.complete("demo").status == "completed"
+    assert lab.status("demo").analysis is None
+
+
+def test_a_plan_that_changed_after_the_start_invalidates(lab: ExperimentController) -> None:
+    running(lab)
+    assert lab.analyze("demo").check("plan_changed").status == "pass"
+    changed = lab.get("demo").definition | {"min_sample_size": 2}
+    with writing(lab.engine) as connection:
+        connection.execute(update(experiments).values(definition=changed))
+    analysis = lab.analyze("demo")
+    assert analysis.check("plan_changed").status == "fail"
+    assert (analysis.decision.verdict, analysis.decision.should_ship, analysis.decision.winner) == (
+        "invalid",
+        False,
+        None,
+    )
+    assert "the plan was changed after the start" in analysis.decision.recommendation
+    with pytest.raises(ConflictError, match="does not say to ship"):
+        lab.complete("demo", ship_winner=True)
+
+
+def test_a_request_on_an_older_version_is_refused(lab: ExperimentController) -> None:
+    version = lab.create(experiment()).version
+    lab.start("demo", if_version=version)
+    with pytest.raises(ConflictError, match="it is at version 2, the request was made on version 1"):
+        lab.pause("demo", if_version=version)
+    with pytest.raises(ConflictError, match="made on version 1"):
+        lab.complete("demo", if_version=version)
+    agent = lab.configure("writer", {"a": 1})
+    with pytest.raises(ConflictError, match="made on version 1"):
+        lab.configure("writer", {"a": 2}, if_version=agent.version - 1)
+
+
+def test_taken_keys_and_known_agents(lab: ExperimentController) -> None:
+    first = lab.create(experiment(), agent={"model": "m"})
+    with pytest.raises(ConflictError, match="the key 'demo'"):
+        lab.create(experiment())
+    with pytest.raises(ConflictError, match="is there already"):
+        lab.create(experiment("other", id=first.id))
+    with pytest.raises(ConflictError, match="known with another configuration"):
+        lab.create(experiment("other"), agent={"model": "n"})
+    lab.create(experiment("other"), agent={"model": "m"})
+    assert [stored.key for stored in lab.list().items] != []
+    assert len(lab.list(agent_id="writer", status="draft").items) == 2
+    assert [agent.id for agent in lab.agents()] == ["writer"]
+
+
+def test_a_mapping_gets_a_key_that_reads_like_its_name(lab: ExperimentController) -> None:
+    given = experiment().to_dict() | {"key": None, "name": "Rising temperature", "id": ""}
+    assert lab.create(given).key == "rising-temperature"
+    assert lab.create(given).key == "rising-temperature-2"
+    with pytest.raises(DefinitionError, match="name: is required"):
+        lab.create(given | {"name": ""})
+
+
+def test_everything_that_is_wrong_is_told_at_once(lab: ExperimentController) -> None:
+    variants = [
+        {"name": "a", "traffic_percentage": 60, "config": {"p": "x"}},
+        {"name": "a", "traffic_percentage": 50},
+    ]
+    given = {"key": "Bad Key", "variants": variants, "primary_metric": "success_rate"}
+    with pytest.raises(DefinitionError) as raised:
+        lab.create(given)
+    said = str(raised.value)
+    for part in ("Bad Key", "is_control", "sum to 100", "used 2 times"):
+        assert part in said
+    assert lab.list().items == ()
+
+
+STRANGE = [
+    "'; DROP TABLE experiments; --",
+    '" OR 1=1 --',
+    "../../etc/passwd",
+    "\u202ereversed",
+    "x" * 10_000,
+    "%s %(a)s :name {0}",
+    "line\nbreak\ttab",
+    "\x1b[31mred",
+]
+REFUSED = ["a\0b", "\ud800"]
+
+
+@pytest.mark.parametrize("text", STRANGE)
+def test_strange_text_comes_back_as_it_went_in(lab: ExperimentController, text: str) -> None:
+    variants = [Variant("a", 50, is_control=True, config={text: [text]}), Variant(text[:200], 50, description=text)]
+    short = text[:200]
+    draft = Experiment("demo", variants, Mean(short), name=text[:500], hypothesis=text, agent_id=short)
+    stored = lab.create(draft, actor=short, agent={text: text})
+    assert stored.experiment == draft
+    assert lab.get("demo").experiment == draft
+    lab.start("demo", reason=text)
+    assert lab.assign(short, text[:1000]).variant in {"a", short}
+    assert lab.audit("demo").items[-1].reason == text
+    assert lab.agent(short).config == {text: text}
+    assert lab.active(short) == lab.get("demo")
+    with pytest.raises(NotFoundError):
+        lab.get(text)
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_no_database_can_keep_is_refused_in_every_field(lab: ExperimentController, text: str) -> None:
+    for change in (
+        {"name": text},
+        {"hypothesis": text},
+        {"agent_id": text},
+        {"description": text},
+        {"id": text},
+        {"variants": [Variant("a", 50, is_control=True), Variant("b", 50, config={"x": [{text: 1}]})]},
+        {"variants": [Variant("a", 50, is_control=True), Variant("b", 50, config={"x": [text]})]},
+    ):
+        with pytest.raises(DefinitionError):
+            lab.create(Experiment(**{"key": "demo", "variants": VARIANTS, "primary_metric": Mean("score"), **change}))
+    lab.create(experiment())
+    with pytest.raises(ParameterError):
+        lab.create(experiment("other"), agent={"x": text})
+    with pytest.raises(ParameterError):
+        lab.start("demo", actor=text)
+    with pytest.raises(ParameterError):
+        lab.start("demo", reason=text)
+    with pytest.raises(ParameterError):
+        lab.configure(text, {})
+    with pytest.raises(ParameterError):
+        lab.configure("writer", {"x": text})
+    with pytest.raises(ParameterError):
+        ExperimentController(lab.engine, text)
+    for read in (lab.get, lab.status, lab.analyze, lab.agent, lab.audit):
+        with pytest.raises(NotFoundError):
+            read(text)
+    assert lab.list(agent_id=text).items == ()
+    assert lab.active(text) is None
+    assert lab.get("demo").status == "draft"
+
+
+def test_organizations_do_not_see_each_other(store: Engine) -> None:
+    mine, theirs = ExperimentController(store, "acme"), ExperimentController(store, "umbrella")
+    stored = mine.create(experiment(), agent={"secret": 1})
+    mine.start("demo")
+    assert theirs.create(experiment()).agent_id == "writer"
+    assert theirs.agent("writer").config == {}
+    assert theirs.assign("writer", "user-1").variant is None
+    for name in (stored.id,):
+        for read in (theirs.get, theirs.status, theirs.analyze, theirs.audit, theirs.cancel, theirs.pause):
+            with pytest.raises(NotFoundError):
+                read(name)
+    with pytest.raises(DefinitionError, match="belongs to the organization 'acme'"):
+        theirs.create(mine.get("demo").experiment)
+    assert mine.get("demo").status == "running"
+
+
+def test_another_process_is_noticed_within_the_time_to_live(store: Engine) -> None:
+    first = ExperimentController(store, time_to_live=0.05)
+    second = ExperimentController(store, time_to_live=0.05)
+    first.create(experiment())
+    assert second.assign("writer", "user-1").variant is None
+    first.start("demo")
+    deadline = datetime.now(UTC) + timedelta(seconds=5)
+    while second.assign("writer", "user-1").variant is None:
+        assert datetime.now(UTC) < deadline
+
+
+def test_connecting_creates_the_store(sqlite_url: str) -> None:
+    with connect(sqlite_url) as lab:
+        lab.create(experiment())
+    with connect(sqlite_url) as lab:
+        assert lab.get("demo").status == "draft"
