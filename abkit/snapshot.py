@@ -26,6 +26,8 @@ class MetricMoments:
         Whether every unit is one row that holds 0 or 1.
     notes : tuple of str
         What was done to the values (clipping, filling), for the report.
+    without_covariate : dict
+        Rows without a value of the covariate, by variant.
     """
 
     blocks: tuple[Moments, ...]
@@ -34,6 +36,7 @@ class MetricMoments:
     missing: dict[str, int]
     is_rate_of_units: bool = False
     notes: tuple[str, ...] = ()
+    without_covariate: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

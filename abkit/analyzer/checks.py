@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import special
 
 from abkit.analyzer.numbers import count, percent
 from abkit.analyzer.result import Check
 from abkit.models import Experiment
 from abkit.snapshot import MetricMoments, Snapshot
-from abkit.stats import srm
+from abkit.stats import equal_shares, srm
 
 _FEWEST_EXPECTED = 5
 _FEWEST_UNITS = 10
@@ -97,13 +96,14 @@ def check_missing(experiment: Experiment, snapshot: Snapshot) -> Check:
     """Ask whether values are missing more often in one variant than in another."""
     worst, found = 1.0, []
     for metric, _ in experiment.metrics:
-        missing = snapshot.metrics[metric.name].missing
-        total = sum(missing.values())
-        if not total:
-            continue
-        p_value = _differential(missing, snapshot.rows)
-        worst = min(worst, p_value)
-        found.append(f"{metric.name!r} {', '.join(f'{name} {count(lost)}' for name, lost in missing.items())}")
+        moments = snapshot.metrics[metric.name]
+        lost = [(repr(metric.name), moments.missing)]
+        if isinstance(moments, MetricMoments):
+            lost.append((f"covariate {metric.covariate!r}", moments.without_covariate))
+        for what, missing in lost:
+            if sum(missing.values()):
+                worst = min(worst, _differential(missing, snapshot.rows))
+                found.append(f"{what} {', '.join(f'{name} {count(number)}' for name, number in missing.items())}")
     if not found:
         return Check("missing", "pass", "every row has a value for every metric", value=0)
     failed = worst < _MISSING_THRESHOLD
@@ -113,15 +113,8 @@ def check_missing(experiment: Experiment, snapshot: Snapshot) -> Check:
 
 
 def _differential(missing: dict[str, int], rows: dict[str, int]) -> float:
-    """Pearson's chi-square of missing against present, by variant."""
-    lost = np.array([missing[name] for name in missing], dtype=float)
-    total = np.array([rows[name] for name in missing], dtype=float)
-    total = np.maximum(total, lost)
-    share = lost.sum() / total.sum()
-    if share in (0.0, 1.0):
-        return 1.0
-    statistic = ((lost - total * share) ** 2 / (total * share * (1 - share))).sum()
-    return float(special.chdtrc(len(lost) - 1, statistic))
+    """Rows of contaminated units are missing from `rows`, so there may be fewer of them than were lost."""
+    return equal_shares(list(missing.values()), [max(rows[name], lost) for name, lost in missing.items()])
 
 
 def check_units(snapshot: Snapshot) -> Check:

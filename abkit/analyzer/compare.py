@@ -49,7 +49,7 @@ class MetricInference:
 def infer(experiment: Experiment, metric: Metric, role: Role, moments: MetricMoments, reached: int) -> MetricInference:
     """Compute levels and set up one comparison per treatment."""
     removed = None
-    if metric.covariate:
+    if moments.width > 2:
         adjusted = cuped(moments.blocks, moments.level, moments.width)
         levels, removed = adjusted.levels, float(adjusted.variance_removed)
     else:
@@ -129,7 +129,7 @@ def compare_metric(
         levels=levels,
         comparisons=comparisons,
         margin=metric.margin,
-        covariate=metric.covariate,
+        covariate=metric.covariate if moments.width > 2 else None,
         variance_removed=inference.variance_removed,
         notes=moments.notes,
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from abkit.collectors.engines import Engine
-from abkit.collectors.query import Rows, count_rows, first_unreadable
+from abkit.collectors.query import Rows, count_all, count_rows, first_unreadable
 from abkit.errors import DataError, NotFoundError, suggest
 from abkit.models import Data, Experiment, Proportion
 from abkit.models.metric import Metric
@@ -31,6 +31,8 @@ class Census:
         Column → variant name → rows with a value, and their sum.
     last_second : float or None
         Latest time, in seconds since 1970.
+    together : dict
+        Name of a metric of several columns → variant name → rows with a value in all of them.
     """
 
     values: dict[str, str]
@@ -39,6 +41,11 @@ class Census:
     present: dict[str, dict[str, int]]
     totals: dict[str, dict[str, float]]
     last_second: float | None
+    together: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def without(self, column: str) -> dict[str, int]:
+        """Rows without a value in the column, by variant."""
+        return {name: rows - self.present[column][name] for name, rows in self.rows.items()}
 
     def mean(self, column: str) -> float:
         """Mean of a column's values over all variants; 0 where there are none."""
@@ -47,6 +54,8 @@ class Census:
 
     def missing(self, metric: Metric) -> dict[str, int]:
         """Rows without a value of the metric, by variant."""
+        if metric.name in self.together:
+            return {name: rows - self.together[metric.name][name] for name, rows in self.rows.items()}
         return {
             name: max(rows - self.present[column][name] for column in metric.columns)
             for name, rows in self.rows.items()
@@ -83,10 +92,11 @@ def take_census(engine: Engine, rows: Rows, experiment: Experiment, where: str) 
         Values that cannot be analyzed; all kinds of them in one message, with column and row count.
     """
     columns = _number_columns(experiment)
-    counted = engine.rows(count_rows(rows, columns))
+    several = [metric for metric, _ in experiment.metrics if len(metric.columns) > 1]
+    counted = engine.rows(count_rows(rows, columns, [metric.columns for metric in several]))
     if not counted:
-        kept = f" where {dict(rows.data.where)}" if rows.data.where else ""
-        raise NotFoundError(f"{where} holds no rows{kept}{' up to that time' if rows.as_of is not None else ''}")
+        filters = f" where {dict(rows.data.where)}" if rows.data.where else ""
+        raise NotFoundError(f"{where} holds no rows{filters}{' up to that time' if rows.as_of is not None else ''}")
     by_value = {row["variant"]: row for row in counted}
     values = rows.data.variants or {variant.name: variant.name for variant in experiment.variants}
     values = {variant.name: values.get(variant.name, variant.name) for variant in experiment.variants}
@@ -100,7 +110,8 @@ def take_census(engine: Engine, rows: Rows, experiment: Experiment, where: str) 
     ]
     if problems:
         raise DataError("\n".join([f"{where} cannot be analyzed as it is:", *(f"  - {line}" for line in problems)]))
-    left_out = sum(row["rows"] for value, row in by_value.items() if value not in values.values())
+    kept = sum(row["rows"] for row in chosen.values())
+    left_out = engine.rows(count_all(rows))[0]["rows"] - kept
     seconds = [row["last_second"] for row in chosen.values()] if rows.data.time else []
     return Census(
         values=values,
@@ -113,6 +124,10 @@ def take_census(engine: Engine, rows: Rows, experiment: Experiment, where: str) 
             column: {name: row[f"total_{i}"] or 0.0 for name, row in chosen.items()} for i, column in enumerate(columns)
         },
         last_second=max(seconds) if seconds else None,
+        together={
+            metric.name: {name: row[f"together_{i}"] for name, row in chosen.items()}
+            for i, metric in enumerate(several)
+        },
     )
 
 

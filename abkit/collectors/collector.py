@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,18 +14,20 @@ from abkit.collectors.census import Census, check_columns, take_census
 from abkit.collectors.daily_query import daily_moments
 from abkit.collectors.engines import Engine, open_source
 from abkit.collectors.observed import as_observed, unobserved
-from abkit.collectors.query import Rows, Term, count_duplicates, paired_moments, randomized_moments
+from abkit.collectors.query import Rows, Term, count_duplicates, paired_units, randomized_moments
 from abkit.collectors.source import Source
 from abkit.collectors.summary import collect_summary
 from abkit.collectors.terms import Reading, level_of, read_ahead, term_of
-from abkit.errors import NotFoundError
+from abkit.errors import NotFoundError, ParameterError
 from abkit.models import Experiment, Proportion, Quantile
 from abkit.models.metric import Metric
 from abkit.snapshot import MetricMoments, NotCollected, Series, Snapshot
-from abkit.stats import Moments
+from abkit.stats import Moments, equal_shares
+from abkit.stats.moments import Array
 
 _MOST_LOOKS = 60
 _DAY = 86400
+_UNEVEN = 0.001
 
 
 def collect(experiment: Experiment, source: Source, *, now: datetime, as_of: datetime | None = None) -> Snapshot:
@@ -51,6 +54,8 @@ def collect(experiment: Experiment, source: Source, *, now: datetime, as_of: dat
         Values that cannot be analyzed, all problems in one message.
     """
     where = source.where
+    if as_of is not None and not source.data.time:
+        raise ParameterError(f"as_of cannot leave rows out: {where} has no time; name its column with `time`")
     with open_source(source) as engine:
         if source.data.summary is not None:
             return collect_summary(experiment, source, engine, where, as_of or now)
@@ -74,7 +79,7 @@ def _collect(
     now: datetime,
     filled: Sequence[Metric],
 ) -> Snapshot:
-    metrics = [metric for metric, _ in experiment.metrics]
+    metrics = [metric if source.long else _usable(metric, census) for metric, _ in experiment.metrics]
     reading = read_ahead(engine, rows, census, metrics)
     refused = {name: order.reason for name, order in reading.orders.items() if order.reason}
     if source.long:
@@ -83,7 +88,7 @@ def _collect(
     terms = [term_of(metric, name, rows, census, reading) for name, metric in used.items()]
     values = list(census.values.values())
     if source.data.design == "paired":
-        counts, blocks = _paired(engine.rows(paired_moments(rows, terms, values))[0], terms, census)
+        counts, blocks = _paired(engine.batches(paired_units(rows, terms, values)), terms, census)
     else:
         counts, blocks = _randomized(engine.rows(randomized_moments(rows, terms, values)), terms, census)
     collected: dict[str, MetricMoments | NotCollected] = {}
@@ -92,7 +97,13 @@ def _collect(
             lost = dict.fromkeys(census.rows, 0) if source.long else census.missing(metric)
             collected[metric.name] = NotCollected(str(refused[metric.name]), lost)
     for name, metric in used.items():
-        collected[metric.name] = _metric_moments(metric, blocks[name], census, reading, counts, long=source.long)
+        if not all(np.isfinite(block.covariance).all() for block in blocks[name]):
+            reason = "values are so large that their squares cannot be added up; remove what is absurd, or cap it"
+            collected[metric.name] = NotCollected(reason, census.missing(metric))
+            continue
+        collected[metric.name] = _metric_moments(
+            metric, blocks[name], census, reading, counts, [one for one, _ in experiment.metrics], long=source.long
+        )
     series = _series(engine, rows, terms, used, census, reading, filled) if source.data.time else {}
     duplicated = _duplicates(engine, rows, values, source)
     last = datetime.fromtimestamp(census.last_second, UTC) if census.last_second is not None else now
@@ -110,6 +121,15 @@ def _collect(
     )
 
 
+def _usable(metric: Metric, census: Census) -> Metric:
+    """A covariate that one variant lacks more often than another would shift the effect: do without it."""
+    if metric.covariate is None:
+        return metric
+    lost = census.without(metric.covariate)
+    uneven = equal_shares(list(lost.values()), list(census.rows.values())) < _UNEVEN
+    return replace(metric, covariate=None) if uneven else metric
+
+
 def _duplicates(engine: Engine, rows: Rows, values: Sequence[str], source: Source) -> int | None:
     """Rows equal to another one; recording has already kept repeated observations out."""
     if source.data.unit is None or source.long:
@@ -123,6 +143,7 @@ def _metric_moments(
     census: Census,
     reading: Reading,
     counts: Mapping[str, Any],
+    asked: Sequence[Metric],
     *,
     long: bool,
 ) -> MetricMoments:
@@ -136,6 +157,11 @@ def _metric_moments(
     if sum(missing.values()) and metric.missing != "error":
         done = "count as 0" if metric.missing == "zero" else "are left out"
         notes.append(f"{sum(missing.values()):,} {'units' if long else 'rows'} without a value {done}")
+    covariate = next(one for one in asked if one.name == metric.name).covariate
+    lost = census.without(covariate) if covariate and not long else {}
+    if sum(lost.values()):
+        what = "it is not used: one variant lacks it more often" if not metric.covariate else "the mean stands for them"
+        notes.append(f"{sum(lost.values()):,} rows lack the covariate {covariate!r}; {what}")
     single = counts["rows"] == counts["units"] and len(blocks) > 1
     if long:
         single = sum(census.present[metric.columns[0]].values()) == sum(int(block.n) for block in blocks)
@@ -146,6 +172,7 @@ def _metric_moments(
         missing=missing,
         is_rate_of_units=isinstance(metric, Proportion) and single and not metric.covariate,
         notes=tuple(notes),
+        without_covariate=lost,
     )
 
 
@@ -175,31 +202,42 @@ def _randomized(
 
 
 def _paired(
-    row: Mapping[str, Any], terms: Sequence[Term], census: Census
+    batches: Iterable[Array], terms: Sequence[Term], census: Census
 ) -> tuple[dict[str, Any], dict[str, tuple[Moments, ...]]]:
-    if not row["units"]:
+    """Moments of the units that appear in every variant, batch by batch."""
+    variants, seen, complete, rows = len(census.values), 0, 0, np.zeros(len(census.values))
+    found: dict[str, Moments] = {}
+    for batch in batches:
+        whole = batch[(batch[:, :variants] > 0).all(axis=1)]
+        seen, complete, rows = seen + len(batch), complete + len(whole), rows + whole[:, :variants].sum(axis=0)
+        start = variants
+        for term in terms:
+            width = len(term.columns) + 1
+            part = whole[:, start : start + variants * width].reshape(len(whole), variants, width)
+            start += variants * width
+            counted = part[(part[:, :, -1] > 0).all(axis=1), :, :-1]
+            moments = Moments.from_rows(counted.reshape(len(counted), variants * (width - 1)))
+            found[term.name] = found[term.name] + moments if term.name in found else moments
+    if not complete:
         raise NotFoundError(
             "no unit appears in every variant, so there is no pair to compare; check data.unit, or leave out "
             "design: paired"
         )
-    size = len(census.values)
-    blocks: dict[str, tuple[Moments, ...]] = {
-        term.name: (_moments(row, term, len(term.columns) * size),) for term in terms
-    }
     counts: dict[str, Any] = {
-        "units": dict.fromkeys(census.values, int(row["units"])),
-        "rows": {name: int(row[f"rows_{place}"]) for place, name in enumerate(census.values)},
-        "total_units": int(row["units"]),
-        "incomplete_units": int(row["all_units"] - row["units"]),
+        "units": dict.fromkeys(census.values, complete),
+        "rows": {name: int(count) for name, count in zip(census.values, rows, strict=True)},
+        "total_units": complete,
+        "incomplete_units": seen - complete,
     }
-    return counts, blocks
+    return counts, {name: (moments,) for name, moments in found.items()}
 
 
 def _moments(row: Mapping[str, Any], term: Term, size: int) -> Moments:
     units = row["units"] if term.counts is None else row[f"{term.name}_units"]
     sums = [row[f"{term.name}_sum_{i}"] or 0.0 for i in range(size)]
     products = [[row[f"{term.name}_product_{min(i, j)}_{max(i, j)}"] or 0.0 for j in range(size)] for i in range(size)]
-    return Moments.from_shifted_sums(float(units), np.zeros(size), sums, products)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return Moments.from_shifted_sums(float(units), np.zeros(size), sums, products)
 
 
 def _series(

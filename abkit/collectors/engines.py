@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
+from collections.abc import Iterator
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import duckdb
+import numpy as np
 from sqlalchemy import (
     Boolean,
     DateTime,
@@ -30,10 +34,13 @@ from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
 from sqlalchemy.types import TypeEngine
 
 from abkit.collectors.dialects import SQLITE_FUNCTION, number_in
+from abkit.collectors.header import find_delimiter
 from abkit.collectors.source import Source
 from abkit.errors import DataError, NotFoundError, suggest
+from abkit.stats.moments import Array
 
 _TABLE = "abkit_rows"
+_BATCH = 50_000
 _DIALECT = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _DIALECT.name = "duckdb"
 
@@ -51,6 +58,9 @@ class Engine(Protocol):
 
     def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
         """Run a statement and return its rows as dicts."""
+
+    def batches(self, statement: Select[Any]) -> Iterator[Array]:
+        """Run a statement whose columns are all numbers and yield its rows, some at a time."""
 
     def __enter__(self) -> Self: ...
 
@@ -78,13 +88,14 @@ class DuckDB:
 
     def __init__(self, source: Source) -> None:
         self._connection = duckdb.connect(config={"threads": 1})
+        self._where = source.where
         try:
             self._connection.execute("SET TimeZone = 'UTC'")
             self._open(source)
             described = self._connection.table(_TABLE)
         except duckdb.Error as error:
             self.close()
-            raise DataError(f"cannot read {source.data.path or 'the frame'}: {_first_line(error)}") from None
+            raise DataError(f"cannot read {source.where}: {_reason(error)}") from None
         except BaseException:
             self.close()
             raise
@@ -96,14 +107,19 @@ class DuckDB:
         if source.table is not None:
             self._connection.register(_TABLE, source.table)
             return
-        files = source.files
+        names = [glob.escape(name) for name in source.files]
         if source.is_parquet:
-            relation = self._connection.read_parquet(files, union_by_name=len(files) > 1)
+            relation = self._connection.read_parquet(names, union_by_name=len(names) > 1)
         else:
-            empty = [name for name in files if not _has_bytes(name)]
-            if empty:
-                raise NotFoundError(f"the file {empty[0]} is empty: not even a header row")
-            relation = self._connection.read_csv(files, header=True, all_varchar=True, union_by_name=len(files) > 1)
+            relation = self._connection.read_csv(
+                names,
+                header=True,
+                all_varchar=True,
+                sep=find_delimiter(source.files),
+                quotechar='"',
+                escapechar='"',
+                union_by_name=len(names) > 1,
+            )
         relation.create_view(_TABLE)
 
     @property
@@ -113,14 +129,24 @@ class DuckDB:
 
     def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
         """Run a statement and return its rows as dicts."""
-        compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-        values = [compiled.params[name] for name in compiled.positiontup or ()]
-        try:
-            result = self._connection.execute(str(compiled), values)
+        with self._reading():
+            result = self._connection.execute(*_compiled(statement))
             names = [field[0] for field in result.description or ()]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def batches(self, statement: Select[Any]) -> Iterator[Array]:
+        """Run a statement whose columns are all numbers and yield its rows, some at a time."""
+        with self._reading():
+            text, values = _compiled(statement)
+            for batch in self._connection.sql(text, params=values).to_arrow_reader(_BATCH):
+                yield np.column_stack([np.asarray(part, dtype=np.float64) for part in batch.columns])
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
         except duckdb.Error as error:
-            raise DataError(f"the data cannot be read to its end: {_first_line(error)}") from None
+            raise DataError(f"{self._where} cannot be read to its end: {_first_line(error)}; mend that line") from None
 
     def close(self) -> None:
         """Let go of the data."""
@@ -131,6 +157,11 @@ class DuckDB:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _compiled(statement: Select[Any]) -> tuple[str, list[Any]]:
+    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    return str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]
 
 
 class Database:
@@ -180,6 +211,14 @@ class Database:
             raise DataError(f"the data cannot be read to its end: {_first_line(error)}") from None
         return [{str(name): _plain(value) for name, value in row.items()} for row in found]
 
+    def batches(self, statement: Select[Any]) -> Iterator[Array]:
+        """Run a statement whose columns are all numbers and yield its rows, some at a time."""
+        try:
+            for part in self._connection.execute(statement).partitions(_BATCH):
+                yield np.array([tuple(row) for row in part], dtype=np.float64)
+        except SQLAlchemyError as error:
+            raise DataError(f"the data cannot be read to its end: {_first_line(error)}") from None
+
     def close(self) -> None:
         """Let go of the data."""
         self._connection.close()
@@ -219,9 +258,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _has_bytes(path: str) -> bool:
-    with open(path, "rb") as file:
-        return bool(file.read(1))
+def _reason(error: Exception) -> str:
+    text = _first_line(error)
+    if "sniffing" in text:
+        return "its rows do not all have the columns of the header, or a quote does not close; mend that line"
+    return text
 
 
 def _first_line(error: Exception) -> str:

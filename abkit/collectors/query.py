@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     ColumnElement,
-    Double,
     FromClause,
     Integer,
     Select,
@@ -20,6 +19,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    not_,
     null,
     or_,
     select,
@@ -55,10 +55,23 @@ class Rows:
         The meaning of the columns.
     as_of : float, optional
         Seconds since 1970 up to which rows count, where the data has a time.
+    among : Select, optional
+        Units whose rows count; default: all.
     """
 
-    def __init__(self, table: FromClause, types: Mapping[str, str], data: Data, as_of: float | None = None) -> None:
-        self.table, self.types, self.data, self.as_of = table, types, data, as_of
+    def __init__(
+        self,
+        table: FromClause,
+        types: Mapping[str, str],
+        data: Data,
+        as_of: float | None = None,
+        among: Select[Any] | None = None,
+    ) -> None:
+        self.table, self.types, self.data, self.as_of, self.among = table, types, data, as_of, among
+
+    def among_units(self, units: Select[Any]) -> Rows:
+        """Return the rows of those units only."""
+        return Rows(self.table, self.types, self.data, self.as_of, units)
 
     def is_text(self, name: str) -> bool:
         """Whether values of the column are text."""
@@ -85,6 +98,11 @@ class Rows:
         return cast(self.raw(self.data.variant), Text)
 
     @property
+    def unit(self) -> Expression:
+        """The unit as text."""
+        return cast(self.raw(self.data.unit or ""), Text)
+
+    @property
     def seconds(self) -> Expression:
         """Time of the row in seconds since 1970 (UTC where it says no zone); a number is that already."""
         name = self.data.time or ""
@@ -101,6 +119,8 @@ class Rows:
                 tests.append(self.number(name) == float(value))
         if self.as_of is not None and self.data.time:
             tests.append(self.seconds <= self.as_of)
+        if self.among is not None:
+            tests.append(self.unit.in_(self.among))
         return and_(*tests)
 
     def of_variants(self, values: Sequence[str]) -> Expression:
@@ -108,8 +128,13 @@ class Rows:
         return and_(self.kept, self.variant.in_(values))
 
 
-def count_rows(rows: Rows, columns: Sequence[str]) -> Select[Any]:
-    """Count, by variant, what is there and what is wrong with it, column by column."""
+def count_all(rows: Rows) -> Select[Any]:
+    """Count every row there is, whatever the filters."""
+    return select(func.count().label("rows")).select_from(rows.table)
+
+
+def count_rows(rows: Rows, columns: Sequence[str], pairs: Sequence[Sequence[str]] = ()) -> Select[Any]:
+    """Count, by variant, what is there and what is wrong with it, column by column and for columns together."""
     counts: list[Expression] = [func.count().label("rows"), rows.variant.label("variant")]
     if rows.data.unit:
         counts.append((func.count() - func.count(rows.raw(rows.data.unit))).label("without_unit"))
@@ -127,6 +152,9 @@ def count_rows(rows: Rows, columns: Sequence[str]) -> Select[Any]:
             func.count().filter(value.not_in([0.0, 1.0])).label(f"other_than_01_{index}"),
             func.sum(finite).label(f"total_{index}"),
         ]
+    for index, names in enumerate(pairs):
+        whole = not_(any_missing([rows.number(name) for name in names]))
+        counts.append(func.count().filter(whole).label(f"together_{index}"))
     return select(*counts).where(rows.kept).group_by(rows.variant)
 
 
@@ -141,42 +169,6 @@ def count_duplicates(rows: Rows, values: Sequence[str]) -> Select[Any]:
     distinct = select(*rows.table.c).where(rows.of_variants(values)).distinct().subquery()
     everything = select(func.count()).select_from(rows.table).where(rows.of_variants(values)).scalar_subquery()
     return select((everything - func.count()).label("duplicates")).select_from(distinct)
-
-
-def quantiles(rows: Rows, wanted: Sequence[tuple[str, str | None, float]], values: Sequence[str]) -> Select[Any]:
-    """Read quantiles (column, variant or None for all of them, probability), labelled by their place."""
-    parts = []
-    for index, (name, variant, probability) in enumerate(wanted):
-        place = literal(probability, Double, literal_execute=True)
-        read = func.percentile_cont(place).within_group(rows.number(name).asc())
-        among = rows.of_variants(values) if variant is None else and_(rows.kept, rows.variant == variant)
-        parts.append(read.filter(among).label(f"quantile_{index}"))
-    return select(*parts)
-
-
-def quantiles_by_rank(
-    rows: Rows, wanted: Sequence[tuple[str, str | None, float]], values: Sequence[str]
-) -> Select[Any]:
-    """Read the same quantiles where there is no `percentile_cont`: number the rows in order and interpolate."""
-    groups: dict[tuple[str, str | None], list[int]] = {}
-    for index, (name, variant, _) in enumerate(wanted):
-        groups.setdefault((name, variant), []).append(index)
-    found = []
-    for place, ((name, variant), indices) in enumerate(groups.items()):
-        number = rows.number(name)
-        among = rows.of_variants(values) if variant is None else and_(rows.kept, rows.variant == variant)
-        rank = (func.row_number().over(order_by=number) - 1).label("rank")
-        last = (func.count().over() - 1).label("last")
-        ordered = select(number.label("number"), rank, last).where(among, number.is_not(None)).subquery()
-        parts = []
-        for index in indices:
-            weight = 1 - func.abs(ordered.c.rank - wanted[index][2] * ordered.c.last)
-            parts.append(func.sum(ordered.c.number * weight).filter(weight > 0).label(f"quantile_{index}"))
-        found.append(select(*parts).subquery(f"group_{place}"))
-    joined: FromClause = found[0]
-    for other in found[1:]:
-        joined = joined.join(other, true())
-    return select(*(part.c[name] for part in found for name in part.c.keys())).select_from(joined)  # noqa: SIM118
 
 
 def randomized_moments(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> Select[Any]:
@@ -200,37 +192,19 @@ def _units(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> CTE:
     present = [func.count().filter(term.counts).label(f"{term.name}_n") for term in terms if term.counts is not None]
     first, last = func.min(rows.variant), func.max(rows.variant)
     alone = case((first == last, first), else_=null()).label("variant")
-    unit = cast(rows.raw(rows.data.unit), Text)
-    return select(alone, func.count().label("rows"), *sums, *present).where(kept).group_by(unit).cte("units")
+    return select(alone, func.count().label("rows"), *sums, *present).where(kept).group_by(rows.unit).cte("units")
 
 
-def paired_moments(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> Select[Any]:
-    """Sum over units that appear in every variant, the columns of all variants side by side."""
-    unit = cast(rows.raw(rows.data.unit or ""), Text)
-    parts: list[Expression] = []
-    for place, value in enumerate(values):
-        here = rows.variant == value
-        parts.append(func.count().filter(here).label(f"rows_{place}"))
-        for term in terms:
-            parts += [
-                func.coalesce(func.sum(part).filter(here), 0.0).label(f"{term.name}_{place}_{index}")
-                for index, part in enumerate(term.columns)
-            ]
-            if term.counts is not None:
-                parts.append(func.count().filter(and_(here, term.counts)).label(f"{term.name}_{place}_n"))
-    units = select(*parts).where(rows.of_variants(values)).group_by(unit).cte("units")
-    places = range(len(values))
-    complete = and_(*(units.c[f"rows_{place}"] > 0 for place in places))
-    sums: list[Expression] = []
+def paired_units(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> Select[Any]:
+    """Add up each unit's rows by variant, side by side: the rows of each variant, then what each term adds up."""
+    parts: list[Expression] = [func.count().filter(rows.variant == value) for value in values]
     for term in terms:
-        columns = [units.c[f"{term.name}_{place}_{index}"] for place in places for index in range(len(term.columns))]
-        counted = complete
-        if term.counts is not None:
-            counted = and_(*(units.c[f"{term.name}_{place}_n"] > 0 for place in places))
-        sums += sums_of(term.name, columns, counted)
-    rows_by_variant = [func.sum(units.c[f"rows_{place}"]).filter(complete).label(f"rows_{place}") for place in places]
-    counts: list[Expression] = [func.count().label("all_units"), func.count().filter(complete).label("units")]
-    return select(*counts, *rows_by_variant, *sums)
+        for value in values:
+            here = rows.variant == value
+            parts += [func.coalesce(func.sum(part).filter(here), 0.0) for part in term.columns]
+            parts.append(func.count().filter(here if term.counts is None else and_(here, term.counts)))
+    named = [part.label(f"column_{place}") for place, part in enumerate(parts)]
+    return select(*named).where(rows.of_variants(values)).group_by(rows.unit).order_by(rows.unit)
 
 
 def columns_of(units: CTE, term: Term) -> list[Expression]:

@@ -108,7 +108,8 @@ class Source:
         if self.data.path is None:
             raise DefinitionError("data: says neither `path` nor is there a frame; give one of them")
         full = Path(self.data.folder) / self.data.path
-        found = sorted(path for path in glob.glob(str(full), recursive=True) if Path(path).is_file())
+        matches = [str(full)] if full.is_file() else glob.glob(str(full), recursive=True)
+        found = sorted(path for path in matches if Path(path).is_file())
         if not found:
             siblings = [path.name for path in full.parent.glob("*")] if full.parent.is_dir() else []
             hint = suggest(full.name, siblings) if siblings else f"; there is no folder {full.parent}"

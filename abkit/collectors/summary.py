@@ -81,6 +81,11 @@ def _number(row: dict[str, Any], place: int, column: str, where: str) -> float:
 def _metric_moments(
     metric: Metric, lines: dict[str, list[dict[str, Any]]], summary: Summary, named: list[str], where: str
 ) -> MetricMoments:
+    if metric.covariate or metric.cap is not None:
+        raise DataError(
+            f"{metric.name!r} has a {'covariate' if metric.covariate else 'cap'}, which needs rows; {where} holds "
+            "totals"
+        )
     rate = isinstance(metric, Proportion) and metric.column in summary.sums
     if not rate and not (isinstance(metric, Mean) and metric.column in summary.means):
         known = ", ".join([*summary.sums, *summary.means])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,17 +10,20 @@ from sqlalchemy import and_, case, func, literal, not_
 
 from abkit.collectors.census import Census
 from abkit.collectors.engines import Engine
-from abkit.collectors.query import Expression, Rows, Term, any_missing, at_most, quantiles, quantiles_by_rank
-from abkit.models import Mean, Proportion, Quantile, Ratio
+from abkit.collectors.quantile_query import Wanted, count_values, quantiles, quantiles_by_rank, whole_units
+from abkit.collectors.query import Expression, Rows, Term, any_missing, at_most
+from abkit.models import Proportion, Quantile, Ratio
 from abkit.models.metric import Metric
 from abkit.stats import (
     Moments,
     RatioLevel,
-    outer_probabilities,
     quantile_density,
     quantile_level,
+    quantile_probabilities,
     rows_needed,
 )
+
+_FAR = 1e4  # times its own level; beyond it a pooled constant would cost a variant its digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,68 +44,91 @@ class Reading:
 
 
 def read_ahead(engine: Engine, rows: Rows, census: Census, metrics: Sequence[Metric]) -> Reading:
-    """Read all quantiles and caps that the metrics need, in one statement."""
-    wanted: list[tuple[str, str | None, float]] = []
-    places: dict[tuple[str, str], int] = {}
+    """Read all quantiles and caps that the metrics need, of the rows whose units count, in two statements."""
+    values = list(census.values.values())
+    asked = [metric for metric in metrics if metric.cap is not None or isinstance(metric, Quantile)]
+    if not asked:
+        return Reading({}, {})
+    if rows.data.unit is not None:
+        rows = rows.among_units(whole_units(rows, values))
+    ordered = [metric for metric in asked if isinstance(metric, Quantile)]
+    counts = _count(engine, rows, census, ordered)
+    wanted = [Wanted(m.name, values_of(m, rows)[0], None, m.cap) for m in asked if m.cap is not None]
     reasons: dict[str, str] = {}
-    for metric in metrics:
-        if isinstance(metric, Mean | Ratio) and metric.cap is not None:
-            places[metric.name, ""] = len(wanted)
-            wanted += [(column, None, metric.cap) for column in metric.columns[:1]]
-        if isinstance(metric, Quantile):
-            for name, value in census.values.items():
-                outer = outer_probabilities(metric.q, census.present[metric.column][name])
-                if outer is None:
-                    reasons[metric.name] = _too_few(metric, name, census)
-                    continue
-                places[metric.name, name] = len(wanted)
-                wanted += [(metric.column, value, probability) for probability in (metric.q, *outer)]
+    for metric in ordered:
+        for name, value in census.values.items():
+            places = quantile_probabilities(metric.q, counts[metric.name, name])
+            if places is None:
+                reasons[metric.name] = _too_few(metric, name, counts[metric.name, name])
+            else:
+                wanted += [Wanted(metric.name, values_of(metric, rows)[0], value, place) for place in places]
+    wanted = [one for one in wanted if one.name not in reasons]
     statement = quantiles_by_rank if engine.ranks else quantiles
-    read = engine.rows(statement(rows, wanted, list(census.values.values())))[0] if wanted else {}
-    values = [float(read[f"quantile_{place}"]) for place in range(len(wanted))]
-    caps = {metric.name: values[places[metric.name, ""]] for metric in metrics if (metric.name, "") in places}
-    orders = {
-        metric.name: OrderStatistics(reason=reasons[metric.name])
-        if metric.name in reasons
-        else _order(metric, census, [values[places[metric.name, name] :][:3] for name in census.values])
-        for metric in metrics
-        if isinstance(metric, Quantile)
-    }
+    found = engine.rows(statement(rows, wanted, values))[0] if wanted else {}
+    read: dict[str, list[float]] = {}
+    for place, one in enumerate(wanted):
+        read.setdefault(one.name, []).append(float(found[f"quantile_{place}"]))
+    caps = {metric.name: read[metric.name][0] for metric in asked if metric.cap is not None}
+    orders = {m.name: _order(m, census, counts, read.get(m.name, []), reasons.get(m.name)) for m in ordered}
     return Reading(caps, orders)
 
 
-def _too_few(metric: Quantile, variant: str, census: Census) -> str:
+def _count(engine: Engine, rows: Rows, census: Census, metrics: Sequence[Quantile]) -> dict[tuple[str, str], int]:
+    """Values of each metric in each variant."""
+    wanted = [Wanted(m.name, values_of(m, rows)[0], value, m.q) for m in metrics for value in census.values.values()]
+    found = engine.rows(count_values(rows, wanted))[0] if wanted else {}
+    keys = [(metric.name, name) for metric in metrics for name in census.values]
+    return {key: int(found[f"count_{place}"]) for place, key in enumerate(keys)}
+
+
+def _too_few(metric: Quantile, variant: str, count: int) -> str:
     return (
-        f"{variant!r} has {census.present[metric.column][variant]:,} rows; "
-        f"p{metric.q * 100:g} needs at least {rows_needed(metric.q):,} to have an interval"
+        f"{variant!r} has {count:,} rows; p{metric.q * 100:g} needs at least {rows_needed(metric.q):,} to have an "
+        "interval"
     )
 
 
-def _order(metric: Quantile, census: Census, read: Sequence[Sequence[float]]) -> OrderStatistics:
-    densities = [
-        quantile_density(low, high, metric.q, census.present[metric.column][name])
-        for name, (_, low, high) in zip(census.values, read, strict=True)
-    ]
-    known = tuple(density for density in densities if density is not None)
-    if len(known) < len(densities):
-        return OrderStatistics(reason="too many equal values around the quantile to estimate its standard error")
-    return OrderStatistics(tuple(values[0] for values in read), known)
+def _order(
+    metric: Quantile,
+    census: Census,
+    counts: Mapping[tuple[str, str], int],
+    read: Sequence[float],
+    reason: str | None,
+) -> OrderStatistics:
+    if reason is not None:
+        return OrderStatistics(reason=reason)
+    found, densities = [], []
+    for place, name in enumerate(census.values):
+        quantile, low, high, before, after = read[5 * place : 5 * place + 5]
+        density = quantile_density(low, high, metric.q, counts[metric.name, name])
+        if density is None or before == after:
+            return OrderStatistics(
+                reason=f"too many rows of {name!r} share the value {quantile:g} at the quantile to tell how uncertain "
+                "it is; record more digits"
+            )
+        found.append(quantile)
+        densities.append(density)
+    return OrderStatistics(tuple(found), tuple(densities))
+
+
+def values_of(metric: Metric, rows: Rows) -> list[Expression]:
+    """The metric's columns as numbers, a missing value read as its rule says."""
+    values = [rows.number(column) for column in metric.columns]
+    return [func.coalesce(value, 0.0) for value in values] if metric.missing == "zero" else values
 
 
 def term_of(metric: Metric, name: str, rows: Rows, census: Census, reading: Reading) -> Term:
     """Say what the metric adds up per row: numerator, denominator and, with a covariate, the same of it."""
-    values = [rows.number(column) for column in metric.columns]
+    values = values_of(metric, rows)
     counts = not_(any_missing(values)) if metric.missing == "drop" else None
-    if metric.missing == "zero":
-        values = [func.coalesce(value, 0.0) for value in values]
     if metric.name in reading.caps:
         values[0] = at_most(values[0], reading.caps[metric.name])
     if isinstance(metric, Quantile):
         columns = [_is_below(values[0], rows, census, reading.orders[metric.name]), literal(1.0)]
     elif isinstance(metric, Ratio):
-        columns = [values[0] - offset_of(metric, census) * values[1], values[1]]
+        columns = [values[0] - _offset(metric, rows, census) * values[1], values[1]]
     else:
-        columns = [values[0] - offset_of(metric, census), literal(1.0)]
+        columns = [values[0] - _offset(metric, rows, census), literal(1.0)]
     if metric.covariate:
         center = census.mean(metric.covariate)
         columns += [func.coalesce(rows.number(metric.covariate), center) - center, literal(1.0)]
@@ -117,21 +143,42 @@ def _is_below(value: Expression, rows: Rows, census: Census, order: OrderStatist
     return case(*((and_(rows.variant == name, value <= quantile), 1.0) for name, quantile in pairs), else_=0.0)
 
 
-def offset_of(metric: Metric, census: Census) -> float:
-    """Return a constant near the level: sums about it keep their digits. Rates are small whole sums and need none."""
+def _offset(metric: Metric, rows: Rows, census: Census) -> Expression:
+    offsets = offsets_of(metric, census)
+    if len(set(offsets)) == 1:
+        return literal(offsets[0])
+    pairs = zip(census.values.values(), offsets, strict=True)
+    return case(*((rows.variant == value, literal(offset)) for value, offset in pairs), else_=literal(0.0))
+
+
+def offsets_of(metric: Metric, census: Census) -> tuple[float, ...]:
+    """Return a constant near the level of each variant: sums about it keep their digits.
+
+    The same constant for all, unless their levels are orders of magnitude apart: one absurd value in a variant must not
+    cost the others their digits. Rates are small whole sums and need none.
+    """
     if isinstance(metric, Proportion | Quantile):
-        return 0.0
+        return (0.0,) * len(census.values)
+    each = tuple(_level(metric, census, name) for name in census.values)
+    pooled = _level(metric, census, None)
+    near = all(abs(one - pooled) <= _FAR * abs(one) for one in each)
+    return (pooled,) * len(each) if near else each
+
+
+def _level(metric: Metric, census: Census, variant: str | None) -> float:
+    names = [variant] if variant is not None else list(census.values)
+    above = sum(census.totals[metric.columns[0]][name] for name in names)
     if isinstance(metric, Ratio):
-        below = census.mean(metric.denominator) * sum(census.present[metric.denominator].values())
-        above = census.mean(metric.numerator) * sum(census.present[metric.numerator].values())
-        return above / below if below else 0.0
-    return census.mean(metric.columns[0])
+        below = sum(census.totals[metric.denominator][name] for name in names)
+    else:
+        below = sum(census.present[metric.columns[0]][name] for name in names)
+    return above / below if below else 0.0
 
 
 def level_of(metric: Metric, census: Census, reading: Reading, blocks: Sequence[Moments]) -> RatioLevel:
     """Say how mean vectors of the metric's columns become its level."""
     if not isinstance(metric, Quantile):
-        return RatioLevel(offset_of(metric, census))
+        return RatioLevel(np.array(offsets_of(metric, census)))
     order = reading.orders[metric.name]
     width = 4 if metric.covariate else 2
     mean = np.concatenate([block.mean for block in blocks], axis=-1).reshape(-1, width)

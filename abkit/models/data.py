@@ -30,7 +30,7 @@ class Summary:
     n : str
         Column with the number of units.
     sums : dict
-        Column of a proportion or mean → column with the total of its 0/1 values.
+        Column of a proportion → column with the total of its 0/1 values.
     means, variances : dict
         Column of a mean → column with its mean, and with its variance (n - 1 in the denominator).
     """

@@ -64,7 +64,13 @@ from abkit.stats.planning import mde, power, required_alpha, sample_size
 from abkit.stats.power_analysis import PowerAnalysis
 from abkit.stats.power_curve import discordant_power, mean_power, paired_power, rate_power
 from abkit.stats.proportion import RateComparison, wilson_interval
-from abkit.stats.quantile import outer_probabilities, quantile_density, quantile_level, rows_needed
+from abkit.stats.quantile import (
+    outer_probabilities,
+    quantile_density,
+    quantile_level,
+    quantile_probabilities,
+    rows_needed,
+)
 from abkit.stats.quantile_bootstrap import binomial_bootstrap, binomial_bootstrap_difference, cluster_quantile_bootstrap
 from abkit.stats.quantile_interval import (
     OrderStatisticRanks,
@@ -97,7 +103,7 @@ from abkit.stats.special_sizes import (
     split_sample_size,
 )
 from abkit.stats.spending import Spending
-from abkit.stats.srm import SplitTest, sequential_srm, srm, srm_by_segment
+from abkit.stats.srm import SplitTest, equal_shares, sequential_srm, srm, srm_by_segment
 from abkit.stats.stopping import GroupSequentialTest, stopped_estimate
 from abkit.stats.stratify import post_stratified_difference
 from abkit.stats.summary import Summary, mean_levels, trimmed
@@ -126,6 +132,7 @@ __all__ = [
     "power_at",
     "quantile_density",
     "quantile_level",
+    "quantile_probabilities",
     "rows_needed",
     "srm",
     "units_needed",
@@ -141,6 +148,7 @@ __all__ = [
     "beta_binomial",
     "distinct_looks",
     "efficacy_bounds",
+    "equal_shares",
     "exit_probabilities",
     "IntraclassCorrelation",
     "clustered_difference",

@@ -95,6 +95,7 @@ class Moments:
         centered = raw - total[..., :, None] * offset[..., None, :]
         varies = np.einsum("...ii->...i", centered) > _NOISE * np.einsum("...ii->...i", raw)
         centered = np.where(varies[..., :, None] & varies[..., None, :], centered, 0.0)
+        centered = np.where(np.isfinite(raw), centered, np.nan)
         return cls(count, np.asarray(shift, dtype=np.float64) + offset, _per_degree(centered, count))
 
     def __add__(self, other: Moments) -> Moments:

@@ -38,6 +38,35 @@ def outer_probabilities(q: float, n: int) -> tuple[float, float] | None:
     return (float(low), float(high)) if low > 0 and high < 1 - 0.5 / n else None
 
 
+def quantile_probabilities(q: float, n: int) -> tuple[float, float, float, float, float] | None:
+    """Where to read everything that the inference of a quantile needs.
+
+    Parameters
+    ----------
+    q : float
+        In (0, 1).
+    n : int
+        Rows of the variant.
+
+    Returns
+    -------
+    (q, low, high, before, after) or None
+        The quantile, the two order statistics that give its density, and two places an eighth of a standard error
+        beside it: where those two are equal, so many rows share one value that the quantile jumps and its asymptotic
+        standard error does not hold. None where `n` is too small.
+
+    Examples
+    --------
+    >>> [round(place, 3) for place in quantile_probabilities(0.5, 100)]
+    [0.5, 0.402, 0.598, 0.494, 0.506]
+    """
+    outer = outer_probabilities(q, n)
+    if outer is None:
+        return None
+    step = float(np.sqrt(q * (1 - q) / n)) / 8
+    return q, *outer, q - step, q + step
+
+
 def rows_needed(q: float) -> int:
     """Return the fewest rows per variant with which the q-quantile has a standard error.
 

@@ -218,3 +218,29 @@ def _log_probability(tables: Array, weights: Array) -> Array:
     """Multinomial log-probability of each column."""
     terms = special.xlogy(tables, weights[:, None]) - special.gammaln(tables + 1.0)
     return np.asarray(terms.sum(axis=0) + special.gammaln(tables.sum(axis=0) + 1.0))
+
+
+def equal_shares(counts: npt.ArrayLike, totals: npt.ArrayLike) -> float:
+    """Test whether something happens equally often everywhere (Pearson 1900); 1 where it happens never or always.
+
+    Parameters
+    ----------
+    counts, totals : array_like (V,)
+        How often it happened, out of how many; counts <= totals, totals > 0.
+
+    Returns
+    -------
+    float
+        p-value of the chi-square test of homogeneity.
+
+    Examples
+    --------
+    >>> round(equal_shares([10, 30], [100, 100]), 4)
+    0.0004
+    """
+    seen, out_of = np.asarray(counts, dtype=np.float64), np.asarray(totals, dtype=np.float64)
+    share = seen.sum() / out_of.sum()
+    if share in (0.0, 1.0):
+        return 1.0
+    statistic = ((seen - out_of * share) ** 2 / (out_of * share * (1 - share))).sum()
+    return float(special.chdtrc(seen.size - 1, statistic))

@@ -389,3 +389,155 @@ def test_several_rows_of_totals_are_disjoint_units() -> None:
     flat = np.concatenate([np.ones(10), np.zeros(20)])
     expected = Moments.from_rows(np.stack([flat, np.ones(30)], -1))
     np.testing.assert_allclose(snapshot.metrics["ok"].blocks[0].covariance, expected.covariance, atol=1e-12)
+
+
+def test_a_covariate_that_one_variant_lacks_is_not_used_and_this_is_said() -> None:
+    rng = np.random.default_rng(7)
+    before = rng.normal(10, 1, 600)
+    frame = pd.DataFrame({"variant": list("ab") * 300, "x": before + rng.normal(0, 0.3, 600), "before": before})
+    uneven = frame.assign(before=frame["before"].where((frame["variant"] == "a") | (frame["before"] < 10.2)))
+    snapshot = collect(experiment(Mean("x", covariate="before")), Source.frame(uneven), now=NOW)
+    moments = snapshot.metrics["x"]
+    assert isinstance(moments, MetricMoments)
+    assert moments.width == 2
+    assert moments.without_covariate["b"] == uneven["before"].isna().sum()
+    assert "it is not used" in moments.notes[0]
+    even = frame.assign(before=frame["before"].where(np.arange(600) % 10 > 1))
+    kept = collect(experiment(Mean("x", covariate="before")), Source.frame(even), now=NOW).metrics["x"]
+    assert isinstance(kept, MetricMoments)
+    assert kept.width == 4
+    assert "the mean stands for them" in kept.notes[0]
+
+
+def test_quantiles_and_caps_are_read_from_the_units_that_count() -> None:
+    rng = np.random.default_rng(8)
+    easy, hard = rng.lognormal(0, 0.2, 200), rng.lognormal(2, 0.2, 100)
+    a = pd.DataFrame({"variant": "a", "unit": range(300), "t": np.r_[easy, hard]})
+    b = pd.DataFrame({"variant": "b", "unit": range(200), "t": easy * 1.02})
+    metrics = (Quantile("t", 0.5), Mean("t", cap=0.9, name="capped"))
+    source = Source.frame(pd.concat([a, b]), unit="unit", design="paired")
+    snapshot = collect(experiment(*metrics), source, now=NOW)
+    np.testing.assert_allclose(levels(snapshot, "t_p50").value, [np.median(easy), np.median(easy * 1.02)])
+    cap = np.quantile(np.r_[easy, easy * 1.02], 0.9)
+    np.testing.assert_allclose(levels(snapshot, "capped").value[0], np.minimum(easy, cap).mean())
+    stray = pd.concat([a, b.assign(unit=b["unit"] + 1000), a[:50].assign(variant="b")])
+    apart = collect(experiment(*metrics), Source.frame(stray, unit="unit"), now=NOW)
+    np.testing.assert_allclose(levels(apart, "t_p50").value[0], np.median(a["t"][50:]))
+
+
+def test_a_missing_value_that_means_zero_is_zero_in_quantiles_and_caps_too() -> None:
+    rng = np.random.default_rng(9)
+    frame = pd.DataFrame({"variant": list("ab") * 400, "t": rng.lognormal(0, 1, 800)})
+    frame.loc[rng.random(800) < 0.3, "t"] = None
+    filled = frame.fillna({"t": 0.0})
+    metrics = (Quantile("t", 0.6, missing="zero"), Mean("t", cap=0.95, missing="zero", name="capped"))
+    snapshot = collect(experiment(*metrics), Source.frame(frame), now=NOW)
+    np.testing.assert_allclose(levels(snapshot, "t_p60").value, filled.groupby("variant")["t"].quantile(0.6))
+    clipped = filled.assign(t=filled["t"].clip(upper=filled["t"].quantile(0.95)))
+    np.testing.assert_allclose(levels(snapshot, "capped").value, clipped.groupby("variant")["t"].mean())
+
+
+@pytest.mark.parametrize(
+    ("draw", "q"),
+    [
+        (lambda rng: rng.lognormal(2, 0.5, 1000).round(), 0.95),
+        (lambda rng: rng.poisson(3, 1000).astype(float), 0.9),
+        (lambda rng: rng.poisson(3, 200).astype(float), 0.9),
+    ],
+)
+def test_a_quantile_of_values_that_repeat_is_refused(draw, q: float) -> None:  # type: ignore[no-untyped-def]
+    values = draw(np.random.default_rng(10))
+    frame = pd.DataFrame({"variant": ["a", "b"] * (len(values) // 2), "t": values})
+    refused = collect(experiment(Quantile("t", q)), Source.frame(frame), now=NOW).metrics.popitem()[1]
+    assert isinstance(refused, NotCollected)
+    assert "share the value" in refused.reason
+
+
+def test_one_absurd_value_does_not_cost_the_other_variant_its_digits() -> None:
+    rng = np.random.default_rng(11)
+    frame = pd.DataFrame({"variant": list("ab") * 500, "x": rng.normal(0.002, 0.0005, 1000)})
+    usual = levels(collect(experiment(Mean("x")), Source.frame(frame), now=NOW), "x")
+    frame.loc[1, "x"] = 1e15
+    absurd = levels(collect(experiment(Mean("x")), Source.frame(frame), now=NOW), "x")
+    assert (absurd.value[0], absurd.se[0]) == pytest.approx((usual.value[0], usual.se[0]), rel=1e-9)
+    frame.loc[1, "x"] = 1e200
+    refused = collect(experiment(Mean("x")), Source.frame(frame), now=NOW).metrics["x"]
+    assert isinstance(refused, NotCollected)
+    assert "so large" in refused.reason
+
+
+def test_quotes_that_come_late_are_quotes(tmp_path: Path) -> None:
+    lines = ["x,variant", *(f"{i},{'AB'[i % 2]}" for i in range(60_000)), *(f'1000,"{"AB"[i % 2]}"' for i in range(9))]
+    (tmp_path / "x.csv").write_text("\n".join(lines))
+    source = Source.csv(tmp_path / "x.csv", variants={"a": "A", "b": "B"})
+    assert sum(collect(experiment(Mean("x")), source, now=NOW).rows.values()) == 60_009
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_the_header_says_what_separates_columns(tmp_path: Path, separator: str) -> None:
+    frame = events()
+    frame.to_csv(tmp_path / "x.csv", sep=separator, index=False)
+    snapshot = collect(experiment(Mean("cost")), Source.csv(tmp_path / "x.csv"), now=NOW)
+    assert sum(snapshot.rows.values()) == len(frame)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"variant,x,x\na,1,2\nb,1,2\n", "names the column 'x' twice"),
+        ("variant,x,\xe9\na,1,2\n".encode("latin-1"), "is not UTF-8 text"),
+        ("variant,x\na,1\n".encode("utf-16"), "UTF-8"),
+        (b"variant,x\na,1\nb,2,3,4\na,1\n", "mend that line"),
+    ],
+)
+def test_a_malformed_csv_is_named_with_what_is_wrong(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "runs.csv").write_bytes(content)
+    with pytest.raises(DataError, match=said) as raised:
+        collect(experiment(Mean("x")), Source.csv(tmp_path / "runs.csv"), now=NOW)
+    assert "runs.csv" in str(raised.value)
+
+
+def test_a_file_whose_name_has_brackets(tmp_path: Path) -> None:
+    events().to_csv(tmp_path / "x[1].csv", index=False)
+    assert collect(experiment(Mean("cost")), Source.csv(tmp_path / "x[1].csv"), now=NOW).total_units > 0
+
+
+def test_rows_left_out_include_those_that_filters_drop() -> None:
+    frame = events()
+    kept = (frame["success"] == 1).sum()
+    snapshot = collect(experiment(Mean("cost")), Source.frame(frame, where={"success": 1}), now=NOW)
+    assert snapshot.rows_left_out == len(frame) - kept
+
+
+def test_as_of_without_a_time_is_refused() -> None:
+    with pytest.raises(AbkitError, match="name its column with `time`"):
+        collect(experiment(Mean("cost")), Source.frame(events()), now=NOW, as_of=NOW)
+
+
+def test_missing_in_either_column_of_a_ratio_counts_once() -> None:
+    frame = pd.DataFrame({"variant": list("ab") * 20, "x": [1.0] * 40, "y": [2.0] * 40})
+    frame.loc[:3, "x"] = None
+    frame.loc[2:7, "y"] = None
+    snapshot = collect(experiment(Ratio("x", "y", missing="drop")), Source.frame(frame), now=NOW)
+    assert snapshot.metrics["x_per_y"].missing == {"a": 4, "b": 4}
+
+
+def test_many_paired_variants_fit_in_memory() -> None:
+    rng = np.random.default_rng(12)
+    names = tuple(f"v{i:02d}" for i in range(20))
+    frame = pd.concat(
+        pd.DataFrame({"variant": name, "unit": range(30), **{f"m{i}": rng.normal(5, 1, 30) for i in range(10)}})
+        for name in names
+    )
+    one = experiment(*(Mean(f"m{i}") for i in range(10)), variants=names)
+    snapshot = collect(one, Source.frame(frame, unit="unit", design="paired"), now=NOW)
+    wide = frame.pivot(index="unit", columns="variant", values="m3")
+    np.testing.assert_allclose(levels(snapshot, "m3").covariance[0], wide.cov() / 30, rtol=1e-9, atol=1e-12)
+
+
+def test_totals_have_no_covariate_and_no_cap() -> None:
+    totals = pd.DataFrame({"variant": ["a", "b"], "n": [10, 10], "m": [1.0, 2.0], "v": [1.0, 1.0]})
+    summary = {"n": "n", "means": {"x": "m"}, "variances": {"x": "v"}}
+    for metric in (Mean("x", covariate="m"), Mean("x", cap=0.9)):
+        with pytest.raises(DataError, match="needs rows"):
+            collect(experiment(metric), Source.frame(totals, summary=summary), now=NOW)

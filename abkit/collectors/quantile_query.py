@@ -1,0 +1,74 @@
+"""Statements that read quantiles, of the very rows whose moments are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Double, FromClause, Select, and_, distinct, func, literal, select, true
+
+from abkit.collectors.query import Expression, Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A quantile of a value, in one variant or, with None, in all of them."""
+
+    name: str
+    value: Expression
+    variant: str | None
+    probability: float
+
+
+def whole_units(rows: Rows, values: Sequence[str]) -> Select[Any]:
+    """Find the units that count: in every variant where they are paired, else in one alone."""
+    seen = func.count(distinct(rows.variant))
+    wanted = len(values) if rows.data.design == "paired" else 1
+    return select(rows.unit).where(rows.of_variants(values)).group_by(rows.unit).having(seen == wanted)
+
+
+def count_values(rows: Rows, wanted: Sequence[Wanted]) -> Select[Any]:
+    """Count the values behind each quantile, labelled by its place."""
+    parts: list[Expression] = [
+        func.count(one.value).filter(and_(rows.kept, rows.variant == one.variant)).label(f"count_{place}")
+        for place, one in enumerate(wanted)
+    ]
+    return select(*parts)
+
+
+def quantiles(rows: Rows, wanted: Sequence[Wanted], values: Sequence[str]) -> Select[Any]:
+    """Read quantiles, labelled by their place."""
+    parts = []
+    for place, one in enumerate(wanted):
+        probability = literal(one.probability, Double, literal_execute=True)
+        read = func.percentile_cont(probability).within_group(one.value.asc())
+        parts.append(read.filter(_among(rows, one.variant, values)).label(f"quantile_{place}"))
+    return select(*parts)
+
+
+def quantiles_by_rank(rows: Rows, wanted: Sequence[Wanted], values: Sequence[str]) -> Select[Any]:
+    """Read the same quantiles where there is no `percentile_cont`: number the rows in order and interpolate."""
+    groups: dict[tuple[str, str | None], list[int]] = {}
+    for place, one in enumerate(wanted):
+        groups.setdefault((one.name, one.variant), []).append(place)
+    found = []
+    for group, ((_, variant), places) in enumerate(groups.items()):
+        number = wanted[places[0]].value
+        rank = (func.row_number().over(order_by=number) - 1).label("rank")
+        last = (func.count().over() - 1).label("last")
+        among = _among(rows, variant, values)
+        ordered = select(number.label("number"), rank, last).where(among, number.is_not(None)).subquery()
+        parts = []
+        for place in places:
+            weight = 1 - func.abs(ordered.c.rank - wanted[place].probability * ordered.c.last)
+            parts.append(func.sum(ordered.c.number * weight).filter(weight > 0).label(f"quantile_{place}"))
+        found.append(select(*parts).subquery(f"group_{group}"))
+    joined: FromClause = found[0]
+    for other in found[1:]:
+        joined = joined.join(other, true())
+    return select(*(part.c[name] for part in found for name in part.c.keys())).select_from(joined)  # noqa: SIM118
+
+
+def _among(rows: Rows, variant: str | None, values: Sequence[str]) -> Expression:
+    return rows.of_variants(values) if variant is None else and_(rows.kept, rows.variant == variant)
