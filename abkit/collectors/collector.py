@@ -18,7 +18,7 @@ from abkit.collectors.query import Rows, Term, count_duplicates, paired_units, r
 from abkit.collectors.source import Source
 from abkit.collectors.summary import collect_summary
 from abkit.collectors.terms import Reading, level_of, read_ahead, term_of
-from abkit.errors import NotFoundError, ParameterError
+from abkit.errors import DefinitionError, NotFoundError, ParameterError
 from abkit.models import Experiment, Proportion, Quantile
 from abkit.models.metric import Metric
 from abkit.snapshot import MetricMoments, NotCollected, Series, Snapshot
@@ -54,6 +54,11 @@ def collect(experiment: Experiment, source: Source, *, now: datetime, as_of: dat
         Values that cannot be analyzed, all problems in one message.
     """
     where = source.where
+    if source.data.segments:
+        raise DefinitionError(
+            f"segments ({', '.join(source.data.segments)}) are not analyzed yet; leave `segments` out, or analyze one "
+            "segment at a time with `where: {column: value}`"
+        )
     if as_of is not None and not source.data.time:
         raise ParameterError(f"as_of cannot leave rows out: {where} has no time; name its column with `time`")
     with open_source(source) as engine:
