@@ -25,7 +25,7 @@ Cursor = Annotated[str, typer.Option("--cursor", help="Where the page before end
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
-    for command in (create, start, pause, resume, complete, cancel, status, assign, audit):
+    for command in (create, start, pause, resume, complete, cancel, status, assign, ingest, audit):
         app.command()(command)
     app.command("list")(list_experiments)
     app.command("ship")(ship)
@@ -217,6 +217,34 @@ def assign(
         typer.echo(f"no experiment runs on the agent {shown(agent)}", err=True)
     else:
         typer.echo(shown(found.variant))
+
+
+def ingest(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON lines, plain or gzipped.")],
+    experiment: Annotated[str, typer.Option("--experiment", help="Key or id, for rows that name none.")] = "",
+    reject_file: Annotated[
+        Path | None, typer.Option("--reject-file", help="Where bad rows go, with line numbers and reasons.")
+    ] = None,
+    max_errors: Annotated[int | None, typer.Option("--max-errors", min=0, help="Bad rows that end the load.")] = None,
+    as_new: Annotated[
+        bool, typer.Option("--as-new", help="Rows with neither event_id nor observed_at are new events of now.")
+    ] = False,
+    store: Store = DEFAULT_STORE,
+    organization: Organization = "default",
+    as_json: Json = False,
+) -> None:
+    """Record the observations of a file, each once: loading it again adds nothing twice."""
+    with opened(store, organization) as lab:
+        done = lab.record_many(
+            file, experiment_id=experiment or None, reject_file=reject_file, max_errors=max_errors, as_new=as_new
+        ).to_dict()
+    if as_json:
+        print_json(done)
+        return
+    counts = ("rows", "added", "repeated", "quarantined", "rejected")
+    typer.echo(", ".join(f"{done[name]:,} {name}" for name in counts))
+    for example in done["examples"]:
+        typer.echo(f"  {shown(example)}", err=True)
 
 
 def audit(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
+from os import PathLike
 from types import TracebackType
 from typing import Any
 
@@ -12,17 +14,21 @@ from sqlalchemy import Engine
 from abkit.analyzer import Analysis
 from abkit.assignment import Assignment, BatchAssignment, TrafficAssigner
 from abkit.catalog import searchable, utc_now
+from abkit.collectors.observation_metrics import VariantMetrics
+from abkit.collectors.observation_writes import ObservationTables
+from abkit.collectors.observations import MetricsCollector
 from abkit.collectors.observed import observed_source
+from abkit.collectors.recorded import Recorded
 from abkit.controller import analyze, parse_time
 from abkit.errors import DataError
 from abkit.experiment_status import ExperimentStatus, check_plan, describe_status
+from abkit.exposure import Exposure
 from abkit.lifecycle import Lifecycle
-from abkit.models import Experiment
-from abkit.store.assignments import add_assignments, count_assignments, read_variants
+from abkit.store.assignments import count_assignments
 from abkit.store.engine import open_engine, reader, reading, with_retry, writing
-from abkit.store.observation_tables import observations
+from abkit.store.observation_tables import observation_keys, observations, quarantine, streams
 from abkit.store.records import StoredExperiment
-from abkit.store.repository import read_experiment, read_running
+from abkit.store.repository import read_experiment
 from abkit.store.results import latest_result
 from abkit.store.schema import upgrade
 from abkit.store.tables import assignments
@@ -91,9 +97,20 @@ class ExperimentController(Lifecycle):
         time_to_live: float = 5.0,
     ) -> None:
         super().__init__(engine, organization_id, clock=clock)
+        exposure = Exposure(engine, organization_id, clock)
         self._assigner = TrafficAssigner(
-            self._read_running, self._read_assignments, self._write_assignments, clock=clock, time_to_live=time_to_live
+            exposure.running, exposure.given, exposure.give, clock=clock, time_to_live=time_to_live
         )
+        self._collector = MetricsCollector(
+            organization_id,
+            ObservationTables(streams, observations, observation_keys, quarantine),
+            writing=partial(writing, engine),
+            reading=partial(reading, engine),
+            assign=exposure.of_observed,
+            clock=clock,
+            attempt=with_retry,
+        )
+        self._ids: dict[str, str] = {}
 
     def assign(self, agent_id: str, user_id: str) -> Assignment:
         """Return the variant of a user of an agent, the same one at every call; both None where nothing runs.
@@ -108,6 +125,86 @@ class ExperimentController(Lifecycle):
     def assign_batch(self, agent_id: str, users: Any, *, column: str = "user_id") -> BatchAssignment:
         """Return the variants of many users: a sequence, an array, or a frame with the ids in `column`."""
         return self._assigner.assign_batch(agent_id, users, column=column)
+
+    def record(
+        self,
+        experiment_id: str,
+        user_id: str,
+        metric_type: str,
+        value: float,
+        variant_id: str | None = None,
+        observed_at: datetime | None = None,
+        event_id: str | None = None,
+    ) -> None:
+        """Record one observation; it is stored with others within a second, at `flush` or at `close`.
+
+        Parameters
+        ----------
+        experiment_id : str
+            Id or key.
+        user_id, metric_type : str
+        value : float
+        variant_id : str, optional
+            The variant the user saw; another one than the user's is refused, and counted.
+        observed_at : datetime, optional
+            Default: now.
+        event_id : str, optional
+            The same id is stored once, however often it is sent.
+
+        Raises
+        ------
+        NotFoundError
+            No such experiment.
+        ParameterError
+            It cannot be an observation.
+        """
+        found = self._id_of(experiment_id)
+        self._collector.record(found, user_id, metric_type, value, variant_id, observed_at, event_id)
+
+    def record_many(
+        self,
+        rows: Any,
+        *,
+        experiment_id: str | None = None,
+        reject_file: str | PathLike[str] | None = None,
+        max_errors: int | None = None,
+        as_new: bool = False,
+    ) -> Recorded:
+        """Record many observations, each once, and return what became of them.
+
+        Parameters
+        ----------
+        rows : path, frame, or iterable of mappings
+            With the fields of `record`. Paths: CSV or JSON lines, plain or gzipped.
+        experiment_id : str, optional
+            Id or key, for rows that name none; rows name experiments by their ids.
+        reject_file, max_errors, as_new
+            As in `MetricsCollector.record_many`.
+
+        Raises
+        ------
+        DataError
+            There were more bad rows than `max_errors`, or the file cannot be read.
+        NotFoundError
+            No such file or experiment.
+        """
+        return self._collector.record_many(
+            rows,
+            experiment_id=None if experiment_id is None else self._id_of(experiment_id),
+            reject_file=reject_file,
+            max_errors=max_errors,
+            as_new=as_new,
+        )
+
+    def flush(self) -> Recorded:
+        """Store what `record` keeps in memory, and return what became of all that it was given."""
+        return self._collector.flush()
+
+    def daily_metrics(self, key: str, *, cumulative: bool = False) -> Sequence[VariantMetrics]:
+        """Return what was recorded by variant, metric and day (UTC): on that day, or up to its end."""
+        read = self._collector.cumulative_metrics if cumulative else self._collector.daily_metrics
+        self.flush()
+        return read(self._id_of(key))
 
     def analyze(self, key: str, *, as_of: str | datetime | None = None) -> Analysis:
         """Analyze what was recorded for an experiment.
@@ -152,8 +249,11 @@ class ExperimentController(Lifecycle):
         return describe_status(stored, users, analysis, reason)
 
     def close(self) -> None:
-        """Let go of the store."""
-        self.engine.dispose()
+        """Store what waits in memory, and let go of the store."""
+        try:
+            self._collector.close()
+        finally:
+            self.engine.dispose()
 
     def __enter__(self) -> ExperimentController:
         return self
@@ -167,6 +267,7 @@ class ExperimentController(Lifecycle):
         self._assigner.invalidate(agent_id)
 
     def _analyze(self, stored: StoredExperiment, as_of: datetime | None) -> Analysis:
+        self.flush()
         experiment = stored.experiment
         source = observed_source(reader(self.engine), observations, assignments, experiment, as_of=as_of)
         return check_plan(stored, analyze(experiment, source, as_of=as_of, now=self._clock()))
@@ -177,19 +278,8 @@ class ExperimentController(Lifecycle):
         except DataError as error:
             return None, str(error)
 
-    def _read_running(self, agent_id: str) -> Experiment | None:
-        with reading(self.engine) as connection:
-            found = read_running(connection, self.organization_id, searchable(agent_id))
-        return found.experiment if found else None
-
-    def _read_assignments(self, experiment_id: str, users: Sequence[str]) -> Mapping[str, str]:
-        with reading(self.engine) as connection:
-            return read_variants(connection, self.organization_id, experiment_id, users)
-
-    def _write_assignments(self, experiment_id: str, chosen: Mapping[str, str], now: datetime) -> Mapping[str, str]:
-        def write() -> Mapping[str, str]:
-            with writing(self.engine) as connection:
-                add_assignments(connection, self.organization_id, experiment_id, chosen, now=now)
-                return read_variants(connection, self.organization_id, experiment_id, list(chosen))
-
-        return with_retry(write)  # done twice it does the same: the first variant that was stored stays
+    def _id_of(self, key: str) -> str:
+        """The id of an experiment; it never changes, and no experiment is ever removed."""
+        if key not in self._ids:
+            self._ids[key] = self.get(key).id
+        return self._ids[key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Text, any_, func, literal, select
+from sqlalchemy import Connection, Text, and_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from abkit.store.insert import insert_new
@@ -46,15 +46,19 @@ def read_variants(
 ) -> dict[str, str]:
     """Return the variants that are stored for users, by user id; users without one are left out."""
     c = assignments.c
+    mine = and_(c.organization_id == organization_id, c.experiment_id == experiment_id)
     found: dict[str, str] = {}
     for start in range(0, len(user_ids), _CHUNK):
         users = list(user_ids[start : start + _CHUNK])
-        if connection.dialect.name == "postgresql":  # one bound array: a list of 20,000 values costs more to parse
-            wanted = c.user_id == any_(literal(users, ARRAY(Text)))
+        statement = select(c.user_id, c.variant).where(mine)
+        if connection.dialect.name == "postgresql":
+            # Joined, each user is looked up in the index; compared with ANY, a statement that PostgreSQL has prepared
+            # holds every stored user against every wanted one, which took 250 times as long.
+            wanted = func.unnest(literal(users, ARRAY(Text))).table_valued("user_id", name="wanted").render_derived()
+            statement = statement.join_from(wanted, assignments, and_(mine, c.user_id == wanted.c.user_id))
         else:
-            wanted = c.user_id.in_(users)
-        mine = (c.organization_id == organization_id, c.experiment_id == experiment_id)
-        found.update(tuple(row) for row in connection.execute(select(c.user_id, c.variant).where(*mine, wanted)))
+            statement = statement.where(c.user_id.in_(users))
+        found.update(tuple(row) for row in connection.execute(statement))
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from abkit.errors import ParameterError, StoreError
@@ -164,6 +165,12 @@ def _explained(engine: Engine) -> Iterator[None]:
         raise
     except DBAPIError as error:
         raise explain(error, engine) from error
+    except PoolTimeout:
+        where = engine.url.render_as_string(hide_password=True)
+        raise StoreError(
+            f"{where}: every connection was in use for {_WAIT_SECONDS} s; repeat the call, and look for a transaction "
+            "that is left open"
+        ) from None
 
 
 def explain(error: DBAPIError, engine: Engine) -> StoreError:
@@ -174,7 +181,7 @@ def explain(error: DBAPIError, engine: Engine) -> StoreError:
         way_out = "the disk is full: make room and repeat the call; nothing of it was stored"
     elif is_passing(error):
         way_out = "the store is busy or was not reachable: repeat the call; nothing of it is known to be stored"
-    elif "no such table" in said or "does not exist" in said:
+    elif "no such table" in said or getattr(error.orig, "sqlstate", None) == "42P01":
         way_out = "this database has no store in it: open it with ab.connect(url), which creates one"
     else:
         way_out = "nothing of the call was stored"

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from abkit.store.insert import insert_new
 from abkit.store.tables import idempotency
+from abkit.store.text import LONGEST_NAME, require_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Answer:
 
 def claim(connection: Connection, organization_id: str, key: str, request_hash: str, *, now: datetime) -> Answer | None:
     """Take a key for a request: None means go on, anything else is what the earlier request with it came to."""
+    require_text(key, "Idempotency-Key", LONGEST_NAME)
     row = {"organization_id": organization_id, "key": key, "request_hash": request_hash, "created_at": now}
     if insert_new(connection, idempotency, [{**row, "status": None, "body": None}]):
         return None

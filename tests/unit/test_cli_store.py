@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from abkit.cli_store import add_commands
-from abkit.errors import AbkitError, ConflictError, NotFoundError, ParameterError, StoreError
+from abkit.errors import AbkitError, ConflictError, DataError, NotFoundError, ParameterError, StoreError
 from abkit.experiment_controller import connect
 
 FILE = """
@@ -83,6 +83,18 @@ def test_json(run: Run, arguments: list[str], found: dict[str, Any]) -> None:
     created(run, "start")
     told = json.loads(run(*arguments))
     assert told | found == told
+
+
+def test_ingesting_a_file_twice_adds_it_once(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    created(run, "start")
+    (tmp_path / "rows.csv").write_text("user_id,metric_type,value,event_id\nu1,success,1,a\nu2,success,0,b\nu3,,1,c\n")
+    load = ("ingest", "{folder}/rows.csv", "--experiment", "warming-vs-plain")
+    assert run(*load) == "3 rows, 2 added, 0 repeated, 0 quarantined, 1 rejected\n"
+    told = json.loads(run(*load, "--json", "--reject-file", "{folder}/bad.jsonl"))
+    assert (told["added"], told["repeated"], told["rejected"]) == (0, 2, 1)
+    assert json.loads((tmp_path / "bad.jsonl").read_text())["line"] == 4
+    with pytest.raises(DataError, match="more than the 0 allowed"):
+        run(*load, "--max-errors", "0")
 
 
 def test_assign_says_what_it_found_as_json(run: Run) -> None:

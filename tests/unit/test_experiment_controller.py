@@ -4,15 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert, update
+from sqlalchemy import Engine, update
 
-from abkit.collectors.stream import stream_of
 from abkit.errors import ConflictError, DefinitionError, NotFoundError, ParameterError
 from abkit.experiment_controller import ExperimentController, connect
 from abkit.models import Experiment, Mean, Plan, Variant
 from abkit.models.lifecycle import TRANSITIONS
 from abkit.store.engine import open_engine, writing
-from abkit.store.observation_tables import observations
 from abkit.store.tables import experiments
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -28,29 +26,24 @@ def experiment(key: str = "demo", **changes: Any) -> Experiment:
 
 
 @pytest.fixture
-def lab(store: Engine) -> ExperimentController:
-    return ExperimentController(store, clock=lambda: NOW)
+def lab(store: Engine) -> Iterator[ExperimentController]:
+    with ExperimentController(store, clock=lambda: NOW) as opened:
+        yield opened
 
 
 def observe(lab: ExperimentController, key: str, better_by: float, users: int = 200) -> None:
-    """Assign users and store one value for each."""
-    stored = lab.get(key)
+    """Record one value for each user; recording assigns whoever is new."""
     names = [f"user-{place}" for place in range(users)]
-    given = lab.assign_batch(stored.agent_id, names).variant
+    given = lab.assign_batch(lab.get(key).agent_id, names).variant
     rows = [
         {
-            "stream": stream_of(stored.organization_id, stored.id),
-            "event_key": place,
             "user_id": name,
-            "variant": variant,
             "metric_type": "score",
-            "value": 1 + place % 7 + (better_by if variant == "warming" else 0),
-            "observed_at": int(NOW.timestamp() * 1e6),
+            "value": 1 + place % 7 + (better_by if given[place] == "warming" else 0),
         }
-        for place, (name, variant) in enumerate(zip(names, given, strict=True))
+        for place, name in enumerate(names)
     ]
-    with writing(lab.engine) as connection:
-        connection.execute(insert(observations), rows)
+    assert lab.record_many(rows, experiment_id=key, as_new=True).added == users
 
 
 def running(lab: ExperimentController, better_by: float = 3.0, key: str = "demo") -> None:
@@ -75,13 +68,8 @@ def test_from_draft_to_shipped_and_back(lab: ExperimentController) -> None:
     assert lab.rollback("writer", actor="bo", reason="complaints").config == before
     with pytest.raises(ConflictError, match="no earlier configuration"):
         lab.rollback("writer")
-    assert [entry.action for entry in lab.audit().items if entry.agent_id == "writer"] == [
-        "create",
-        "start",
-        "complete",
-        "ship",
-        "rollback",
-    ] or {entry.action for entry in lab.audit().items} == {"create", "start", "complete", "ship", "rollback"}
+    whole = lab.audit(agent_id="writer").items
+    assert {entry.action for entry in whole} == {"create", "start", "complete", "ship", "rollback"}
     trail = lab.audit("demo").items
     assert [(one.action, one.from_status, one.to_status) for one in trail] == [
         ("create", None, "draft"),
@@ -412,3 +400,55 @@ def test_connecting_creates_the_store(sqlite_url: str) -> None:
         lab.create(experiment())
     with connect(sqlite_url) as lab:
         assert lab.get("demo").status == "draft"
+
+
+def test_recording_one_by_one_is_seen_by_the_analysis(lab: ExperimentController) -> None:
+    lab.create(experiment())
+    lab.start("demo")
+    for place in range(40):
+        lab.record("demo", f"user-{place}", "score", place % 5, event_id=f"event-{place}")
+        lab.record("demo", f"user-{place}", "score", place % 5, event_id=f"event-{place}")
+    analysis = lab.analyze("demo")
+    assert (analysis.data.units, lab.flush().added, lab.flush().repeated) == (40, 40, 40)
+    assert sum(metric.n for metric in lab.daily_metrics("demo")) == 40
+    assert lab.status("demo", live=False).total == 40
+
+
+def test_recording_refuses_what_does_not_fit(lab: ExperimentController) -> None:
+    stored = lab.create(experiment())
+    with pytest.raises(NotFoundError, match="did you mean 'demo'"):
+        lab.record("dem", "user-1", "score", 1)
+    lab.record("demo", "user-1", "score", 1)
+    assert lab.flush().rejected == 1  # a draft gives no variants
+    lab.start("demo")
+    variant = lab.assign("writer", "user-1").variant
+    other = {"plain": "warming", "warming": "plain"}[str(variant)]
+    lab.record(stored.id, "user-1", "score", 1, variant_id=other)
+    lab.record(stored.id, "user-1", "score", 1, variant_id=variant)
+    assert (lab.flush().rejected, lab.flush().added) == (2, 1)
+    row = {"user_id": "user-2", "metric_type": "score", "value": 1, "event_id": "e"}
+    with pytest.raises(NotFoundError, match="name it so"):
+        lab.record_many([{**row, "experiment_id": "demo"}])
+    assert lab.record_many([{**row, "experiment_id": stored.id}]).added == 1
+    with pytest.raises(ParameterError):
+        lab.record("demo", "", "score", 1)
+
+
+def test_other_organizations_experiments_take_no_observations(store: Engine) -> None:
+    mine, theirs = ExperimentController(store, "acme"), ExperimentController(store, "umbrella")
+    stored = mine.create(experiment())
+    mine.start("demo")
+    with pytest.raises(NotFoundError):
+        theirs.record(stored.id, "user-1", "score", 1)
+    row = {"user_id": "user-1", "metric_type": "score", "value": 1, "event_id": "e", "experiment_id": stored.id}
+    with pytest.raises(NotFoundError):
+        theirs.record_many([row])
+
+
+def test_what_waits_is_stored_when_the_store_is_closed(sqlite_url: str) -> None:
+    with connect(sqlite_url) as lab:
+        lab.create(experiment())
+        lab.start("demo")
+        lab.record("demo", "user-1", "score", 1)
+    with connect(sqlite_url) as lab:
+        assert [metric.n for metric in lab.daily_metrics("demo", cumulative=True)] == [1]

@@ -136,6 +136,17 @@ def test_the_first_assignment_stays(store: Engine) -> None:
         assert count_assignments(connection, "default", "e") == {"a": 22_500, "b": 22_501}
 
 
+def test_a_prepared_statement_still_looks_users_up(postgresql_url: str, open_store: Callable[[str], Engine]) -> None:
+    """PostgreSQL keeps one plan for all batches from the sixth on, and one of them took 5 s instead of 0.02 s."""
+    store = open_store(postgresql_url)
+    for batch in range(8):
+        users = {f"user-{batch}-{place}": "a" for place in range(8_000)}
+        with writing(store) as connection:
+            connection.execute(text("SET LOCAL statement_timeout = '2s'"))
+            add_assignments(connection, "default", "e", users, now=NOW)
+            assert read_variants(connection, "default", "e", list(users)) == users
+
+
 def test_results_come_back(store: Engine) -> None:
     draft = experiment()
     keep(store, draft)
@@ -163,6 +174,24 @@ def test_a_request_that_comes_twice_is_carried_out_once(store: Engine) -> None:
         assert idempotency.claim(connection, "umbrella", "k", "hash", now=NOW) is None
         assert idempotency.forget(connection, "acme", NOW + timedelta(days=1)) == 1
         assert idempotency.claim(connection, "acme", "k", "hash", now=NOW) is None
+
+
+@pytest.mark.parametrize("key", ["", "a\0b", "\ud800", "x" * 201])
+def test_a_key_of_a_request_that_cannot_be_kept_is_refused(store: Engine, key: str) -> None:
+    with writing(store) as connection, pytest.raises(ParameterError, match="Idempotency-Key"):
+        idempotency.claim(connection, "acme", key, "hash", now=NOW)
+
+
+def test_a_second_transaction_in_memory_says_what_it_waits_for(open_store: Callable[[str], Engine]) -> None:
+    store = open_store("sqlite://")
+    store.pool._timeout = 0.01  # type: ignore[attr-defined]
+
+    def nested() -> None:
+        with reading(store), reading(store):
+            pass
+
+    with pytest.raises(StoreError, match="every connection was in use"):
+        nested()
 
 
 def test_a_reader_sees_one_state_and_cannot_write(store: Engine) -> None:
