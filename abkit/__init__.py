@@ -23,7 +23,8 @@ _HOMES = {
     "Source": "abkit.collectors",
     "Summary": "abkit.models",
     "Variant": "abkit.models",
-    "analyze": "abkit.controller",
+    "analyze": "abkit.controller.analysis",
+    "connect": "abkit.controller.experiments",
     "mde": "abkit.stats",
     "power": "abkit.stats",
     "presets": "abkit.models",
@@ -47,6 +48,7 @@ __all__ = [
     "Variant",
     "__version__",
     "analyze",
+    "connect",
     "mde",
     "plots",
     "power",
@@ -60,7 +62,8 @@ if TYPE_CHECKING:
     from abkit import plots, stats
     from abkit.analyzer.result import Analysis
     from abkit.collectors import Source
-    from abkit.controller import analyze
+    from abkit.controller.analysis import analyze
+    from abkit.controller.experiments import connect
     from abkit.errors import AbkitError
     from abkit.models import Data, Experiment, Mean, Plan, Proportion, Quantile, Ratio, Summary, Variant, presets
     from abkit.stats import mde, power, sample_size, srm

@@ -10,7 +10,7 @@ from scipy import stats as scipy_stats
 
 import abkit as ab
 from abkit.analyzer.schema import json_schema
-from abkit.controller import parse_time
+from abkit.controller.analysis import parse_time
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SCHEMA = Path(ab.__file__).parent / "analyzer" / "analysis.schema.json"

@@ -8,16 +8,16 @@ from typing import Any, get_args
 
 from sqlalchemy import Engine
 
+from abkit.controller.shipping import configure, roll_back
+from abkit.controller.transitions import Request
 from abkit.errors import ParameterError, suggest
 from abkit.models.lifecycle import Status
-from abkit.shipping import configure, roll_back
 from abkit.store.agents import ensure_agent, list_agents, read_agent
 from abkit.store.audit import list_audit
 from abkit.store.engine import reading, writing
 from abkit.store.records import Agent, AuditEntry, Page, StoredExperiment
 from abkit.store.repository import keys_in_use, list_experiments, read_experiment, read_running
 from abkit.store.text import LONGEST_NAME, require_text, unstorable
-from abkit.transitions import Request
 
 
 def utc_now() -> datetime:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from abkit.cli_options import DEFAULT_STORE, Json, Organization, Store, opened, print_json, shown
+from abkit.cli.options import DEFAULT_STORE, Json, Organization, Store, opened, print_json, shown
 
 app = typer.Typer(name="keys", help="API keys of `abkit serve`.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -21,8 +21,8 @@ def create_key(
     as_json: Json = False,
 ) -> None:
     """Make an API key and print it: it is shown this once."""
-    from abkit.catalog import utc_now
-    from abkit.controller import parse_time
+    from abkit.controller.analysis import parse_time
+    from abkit.controller.catalog import utc_now
     from abkit.store import keys
     from abkit.store.engine import writing
 
@@ -41,7 +41,7 @@ def create_key(
 @app.command("list")
 def list_keys(store: Store = DEFAULT_STORE, organization: Organization = "default", as_json: Json = False) -> None:
     """List API keys; their secrets are not kept."""
-    from abkit.catalog import utc_now
+    from abkit.controller.catalog import utc_now
     from abkit.store import keys
     from abkit.store.engine import reading
 
@@ -64,7 +64,7 @@ def revoke_key(
     as_json: Json = False,
 ) -> None:
     """End an API key for good."""
-    from abkit.catalog import utc_now
+    from abkit.controller.catalog import utc_now
     from abkit.store import keys
     from abkit.store.engine import writing
 

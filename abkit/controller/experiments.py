@@ -13,17 +13,17 @@ from sqlalchemy import Engine
 
 from abkit.analyzer import Analysis
 from abkit.assignment import Assignment, BatchAssignment, TrafficAssigner
-from abkit.catalog import searchable, utc_now
 from abkit.collectors.observation_metrics import VariantMetrics
 from abkit.collectors.observation_writes import ObservationTables
 from abkit.collectors.observations import MetricsCollector
 from abkit.collectors.observed import observed_source
 from abkit.collectors.recorded import Recorded
-from abkit.controller import analyze, parse_time
+from abkit.controller.analysis import analyze, parse_time
+from abkit.controller.catalog import searchable, utc_now
+from abkit.controller.exposure import Exposure
+from abkit.controller.lifecycle import Lifecycle
+from abkit.controller.status import ExperimentStatus, check_plan, describe_status
 from abkit.errors import DataError
-from abkit.experiment_status import ExperimentStatus, check_plan, describe_status
-from abkit.exposure import Exposure
-from abkit.lifecycle import Lifecycle
 from abkit.store.assignments import count_assignments
 from abkit.store.engine import open_engine, reader, reading, with_retry, writing
 from abkit.store.observation_tables import observation_keys, observations, quarantine, streams

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from abkit.assignment import Split
-from abkit.catalog import searchable
+from abkit.controller.catalog import searchable
 from abkit.errors import NotFoundError
 from abkit.models import Experiment
 from abkit.store.assignments import add_assignments, read_variants

@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from abkit.controller.transitions import Request
 from abkit.errors import ConflictError, ParameterError, suggest
 from abkit.store.agents import merge_config, read_agent, write_config
 from abkit.store.audit import append_audit
 from abkit.store.records import Agent, AuditEntry, StoredExperiment
-from abkit.transitions import Request
 
 
 def choose_variant(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abkit import __version__
+from abkit.cli.store import add_commands
 from abkit.errors import AbkitError, NotFoundError, ParameterError, suggest
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def analyze(
     as_json: Annotated[bool, typer.Option("--json", help="Print the analysis JSON.")] = False,
 ) -> None:
     """Analyze an experiment and print what was found."""
-    from abkit.controller import analyze as run
+    from abkit.controller.analysis import analyze as run
     from abkit.models import Experiment
 
     _require_file(target)
@@ -167,6 +168,9 @@ def report(
     if fired:
         _say(f"gates that fired: {', '.join(fired)}")
         raise typer.Exit(_GATE_FIRED)
+
+
+add_commands(app)
 
 
 def _require_file(target: str) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
+from abkit.controller.experiments import ExperimentController, connect
 from abkit.errors import ConflictError, DefinitionError, NotFoundError, ParameterError
-from abkit.experiment_controller import ExperimentController, connect
 from abkit.models import Experiment, Mean, Plan, Variant
 from abkit.models.lifecycle import TRANSITIONS
 from abkit.store.engine import open_engine, writing

@@ -10,19 +10,19 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from abkit.catalog import Catalog, require_storable, searchable
-from abkit.drafting import draft_of
+from abkit.controller.catalog import Catalog, require_storable, searchable
+from abkit.controller.drafting import draft_of
+from abkit.controller.shipping import choose_variant, ship_variant
+from abkit.controller.transitions import Request, check_step, move
 from abkit.errors import ConflictError, ParameterError
 from abkit.models import Experiment
 from abkit.models.lifecycle import Action
-from abkit.shipping import choose_variant, ship_variant
 from abkit.store.agents import ensure_agent, read_agent, write_config
 from abkit.store.audit import append_audit
 from abkit.store.engine import writing
 from abkit.store.records import Agent, AuditEntry, StoredExperiment
 from abkit.store.repository import insert_experiment, read_experiment
 from abkit.store.results import add_result, latest_result
-from abkit.transitions import Request, check_step, move
 
 
 class Lifecycle(Catalog, ABC):

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import typer
 
-from abkit.cli_store import add_commands
+from abkit.cli.store import add_commands
+from abkit.controller.experiments import connect
 from abkit.errors import AbkitError, ConflictError, DataError, NotFoundError, ParameterError, StoreError
-from abkit.experiment_controller import connect
 
 FILE = """
 key: warming-vs-plain

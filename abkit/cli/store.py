@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abkit.cli_keys import app as keys
-from abkit.cli_options import DEFAULT_STORE, Actor, Json, Organization, Store, opened, print_json, shown
+from abkit.cli.keys import app as keys
+from abkit.cli.options import DEFAULT_STORE, Actor, Json, Organization, Store, opened, print_json, shown
 from abkit.errors import ParameterError
 
 if TYPE_CHECKING:

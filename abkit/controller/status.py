@@ -9,8 +9,8 @@ from typing import Any
 from abkit.analyzer import Analysis
 from abkit.analyzer.result import Check, Reason
 from abkit.analyzer.wording import recommendation
+from abkit.controller.transitions import design_hash
 from abkit.store.records import StoredExperiment, plain
-from abkit.transitions import design_hash
 
 _BROKEN = ("srm", "contamination")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from abkit.experiment_controller import ExperimentController
+    from abkit.controller.experiments import ExperimentController
 
 DEFAULT_STORE = "sqlite:///abkit.db"
 
@@ -27,7 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @contextmanager
 def opened(store: str, organization: str) -> Iterator[ExperimentController]:
     """Open the store for an organization; it is created where it is not there."""
-    from abkit.experiment_controller import connect
+    from abkit.controller.experiments import connect
 
     with connect(store, organization) as lab:
         yield lab
