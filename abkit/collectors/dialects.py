@@ -19,31 +19,34 @@ SQLITE_FUNCTION = "abkit_number"
 
 class _Reading(FunctionElement[float]):
     type = Double()
-    inherit_cache = True
 
 
 class NumberIn(_Reading):
     """The number that a text holds, or nothing."""
 
     name = "abkit_number_in"
+    inherit_cache = True
 
 
 class Finite(_Reading):
     """The value as a number; NaN, which no sum survives, is nothing."""
 
     name = "abkit_finite"
+    inherit_cache = True
 
 
 class SecondsOf(_Reading):
     """A time as seconds since 1970, or nothing where it cannot be read."""
 
     name = "abkit_seconds_of"
+    inherit_cache = True
 
 
 class DayOf(_Reading):
     """The day since 1970 of a time in seconds."""
 
     name = "abkit_day_of"
+    inherit_cache = True
 
 
 def _inner(element: FunctionElement[Any], compiler: Any, options: Any) -> str:

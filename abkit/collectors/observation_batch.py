@@ -125,7 +125,7 @@ def _usual(chunk: Sequence[Line], experiment_id: str | None) -> Batch | None:
     if len(experiments) > 1 or not (experiments := experiments - {None, ""} or {experiment_id}):
         return None
     try:
-        values = np.array(columns["value"], dtype=np.float64)
+        values = _values(columns["value"])
         times = _times(columns["observed_at"])
         texts = [
             _are_texts(pa.array(columns[name], pa.string()), longest, optional=name in FIELDS[4:])
@@ -134,7 +134,9 @@ def _usual(chunk: Sequence[Line], experiment_id: str | None) -> Batch | None:
     except (TypeError, ValueError, OverflowError, pa.ArrowException):
         return None
     dated = times is not None and None not in times
-    if not (np.isfinite(values).all() and all(texts) and (dated or None not in columns["event_id"])):
+    if not (
+        values is not None and np.isfinite(values).all() and all(texts) and (dated or None not in columns["event_id"])
+    ):
         return None
     (named,) = experiments
     if not isinstance(named, str) or not 0 < len(named) <= LONGEST_NAME or not named.isascii() or times is None:
@@ -153,6 +155,16 @@ def _usual(chunk: Sequence[Line], experiment_id: str | None) -> Batch | None:
 
 
 _LONGEST = (LONGEST_ID, LONGEST_NAME, LONGEST_NAME, LONGEST_ID)
+
+
+def _values(values: list[Any]) -> Any:
+    import pyarrow as pa
+
+    if values and isinstance(values[0], str):
+        found = pa.array(values, pa.string()).cast(pa.float64())  # Python would take 1_000 for a number
+    else:
+        found = pa.array(values, pa.float64())
+    return None if found.null_count else found.to_numpy()
 
 
 def _times(values: list[Any]) -> list[int | None] | None:

@@ -95,7 +95,8 @@ class ReadsMetrics:
         """Return the users with an observation, by variant."""
         stream = stream_of(self._organization_id, experiment_id)
         with self._reading() as connection:
-            return dict(connection.execute(sample_sizes(self._tables.observations, stream)).tuples().all())
+            found = connection.execute(sample_sizes(self._tables.observations, stream)).all()
+        return {row.variant: row.users for row in found}
 
     def _days(self, experiment_id: str, metric_types: Sequence[str] | None) -> list[tuple[int, str, str, _Sums]]:
         stream = stream_of(self._organization_id, experiment_id)

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Double, Select, Table, case, cast, func, null, select, union_all
+from sqlalchemy import ColumnElement, Double, Select, Table, case, cast, func, null, select, union_all
+from sqlalchemy.sql.elements import Label, quoted_name
 
 from abkit.collectors.dialects import DayOf, SecondsOf
 
@@ -33,12 +34,13 @@ def observed_rows(
         mine &= o.observed_at <= int(as_of.timestamp() * MICROSECONDS)
     own = [func.avg(o.value).filter(o.metric_type == name).label(f"mean_{i}") for i, name in enumerate(covariates)]
     counts = [func.count().filter(o.metric_type == name).label(f"count_{i}") for i, name in enumerate(columns)]
-    users = select(o.user_id, *own, *counts).where(mine).group_by(o.user_id).subquery("users")
-    before = [users.c[f"mean_{i}"].label(name) for i, name in enumerate(covariates)]
-    values = [case((o.metric_type == name, o.value)).label(name) for name in columns]
+    first = (cast(func.min(o.observed_at), Double) / MICROSECONDS).label("first")
+    users = select(o.user_id, first, *own, *counts).where(mine).group_by(o.user_id).subquery("users")
+    before = [_named(users.c[f"mean_{i}"], name) for i, name in enumerate(covariates)]
+    values = [_named(case((o.metric_type == name, o.value)), name) for name in columns]
     none = cast(null(), Double)
     filled = [
-        (case((func.coalesce(users.c[f"count_{i}"], 0) == 0, 0.0)) if name in zero else none).label(name)
+        _named(case((func.coalesce(users.c[f"count_{i}"], 0) == 0, 0.0)) if name in zero else none, name)
         for i, name in enumerate(columns)
     ]
     seconds = (cast(o.observed_at, Double) / MICROSECONDS).label(TIME)
@@ -47,12 +49,19 @@ def observed_rows(
     )
     if covariates:
         observed = observed.join_from(observations, users, users.c.user_id == o.user_id)
+    assigned = SecondsOf(a.assigned_at)  # a load of older observations assigns their users when it arrives
+    since = case((users.c.first < assigned, users.c.first), else_=assigned).label(TIME)
     exposed = (
-        select(a.user_id.label(UNIT), a.variant.label(VARIANT), SecondsOf(a.assigned_at).label(TIME), *filled, *before)
+        select(a.user_id.label(UNIT), a.variant.label(VARIANT), since, *filled, *before)
         .join_from(assignments, users, users.c.user_id == a.user_id, isouter=True)
         .where(a.organization_id == organization_id, a.experiment_id == experiment_id)
     )
     return select(union_all(observed, exposed).subquery("observed"))
+
+
+def _named(value: ColumnElement[Any], name: str) -> Label[Any]:
+    """Always in quotes: a metric may be called `nothing`, which is a word of SQLite that SQLAlchemy does not know."""
+    return value.label(quoted_name(name, quote=True))
 
 
 def daily_sums(observations: Table, stream: int, metric_types: Sequence[str] | None) -> Select[Any]:

@@ -22,8 +22,10 @@ from abkit.collectors.observation_writes import (
     known_payloads,
 )
 from abkit.collectors.stream import stream_of
+from abkit.errors import StoreError
 
 _REMEMBERED = 200_000
+_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,29 +102,26 @@ class ObservationStore:
         self, connection: Connection, stream: int, events: Keys, payloads: Keys, places: Keys
     ) -> tuple[Keys, int, Keys]:
         """Return the places of new observations, the number of repeated ones, the places of disputed ones."""
-        _, first, inverse = np.unique(events[places], return_index=True, return_inverse=True)
-        agrees = payloads[places] == payloads[places][first][inverse]
-        later = np.ones(len(places), bool)
-        later[first] = False
-        repeated = int((later & agrees).sum())
-        disputed = places[later & ~agrees]
-        new = places[np.sort(first)]
-        while len(new):
-            if self._repeats:  # most batches are new or repeated like the one before them
-                known = known_payloads(connection, self._tables.keys, stream, events[new])
-                stored = np.array([known.get(event) == payload for event, payload in _pairs(events, payloads, new)])
-                taken = np.isin(events[new], np.fromiter(known, np.int64, len(known)))
-                repeated += int(stored.sum())
-                disputed = np.concatenate([disputed, new[taken & ~stored]])
-                self._repeats = bool(taken.any())
-                new = new[~taken]
+        unique, first, inverse = np.unique(events[places], return_index=True, return_inverse=True)
+        reference = payloads[places][first]
+        is_new = np.ones(len(unique), bool)
+        for _ in range(_ATTEMPTS):  # between looking and inserting, another load may insert some of the same
+            if self._repeats:  # most batches are new, or repeated, like the one before them
+                known = known_payloads(connection, self._tables.keys, stream, unique)
+                is_new = np.array([event not in known for event in unique.tolist()], bool)
+                pairs = zip(unique.tolist(), reference.tolist(), strict=True)
+                reference = np.array([known.get(event, payload) for event, payload in pairs], np.int64)
+                self._repeats = not is_new.all()
+            new = np.sort(places[first[is_new]])
             trial = connection.begin_nested()
             if add_keys(connection, self._tables.keys, stream, events[new], payloads[new]) == len(new):
                 trial.commit()
-                break
+                others = np.isin(places, new, invert=True)
+                agrees = payloads[places] == reference[inverse]
+                return new, int((others & agrees).sum()), places[others & ~agrees]
             trial.rollback()
             self._repeats = True
-        return new, repeated, disputed
+        raise StoreError("other loads keep inserting the same observations; repeat the load when they are done")
 
     def _append(
         self,
@@ -149,10 +148,6 @@ class ObservationStore:
             "observed_at": pa.array([now if moment is None else moment for moment in part.observed_at], pa.int64()),
         }
         add_observations(connection, self._tables.observations, stream, columns)
-
-
-def _pairs(events: Keys, payloads: Keys, places: Keys) -> Any:
-    return zip(events[places].tolist(), payloads[places].tolist(), strict=True)
 
 
 def _refused(batch: Batch, variants: Mapping[str, str]) -> list[tuple[int, str]]:

@@ -66,7 +66,7 @@ def known_payloads(connection: Connection, keys: Table, stream: int, events: Key
         each = func.json_each(json.dumps(events.tolist())).table_valued("value")
         wanted = c.event_key.in_(select(each.c.value))
     found = connection.execute(select(c.event_key, c.payload_key).where(c.stream == stream, wanted))
-    return dict(found.tuples().all())
+    return {row.event_key: row.payload_key for row in found}
 
 
 def add_keys(connection: Connection, keys: Table, stream: int, events: Keys, payloads: Keys) -> int:
@@ -79,7 +79,8 @@ def add_keys(connection: Connection, keys: Table, stream: int, events: Keys, pay
         )
         rows = select(literal(stream, BigInteger), *arrays)
         insert = postgresql.insert(keys).from_select(["stream", "event_key", "payload_key"], rows)
-        return connection.execute(insert.on_conflict_do_nothing()).rowcount
+        added = connection.execute(insert.on_conflict_do_nothing(), execution_options={"preserve_rowcount": True})
+        return added.rowcount
     statement = sqlite.insert(keys).on_conflict_do_nothing()
     return _execute_many(
         connection, statement, [(stream, event, payload) for event, payload in zip(first, second, strict=True)]
@@ -108,7 +109,10 @@ def _dialect(connection: Connection) -> Any:
 
 def _execute_many(connection: Connection, insert: Any, rows: list[tuple[Any, ...]]) -> int:
     """Hand rows to the driver as they are: their types are known, and looking at each value again triples the time."""
-    return connection.exec_driver_sql(str(insert.compile(dialect=connection.dialect)), rows).rowcount if rows else 0
+    if not rows:
+        return 0
+    statement = str(insert.compile(dialect=connection.dialect))
+    return connection.exec_driver_sql(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def _copy(connection: Connection, table: Table, stream: int, columns: dict[str, Any]) -> None:

@@ -15,10 +15,10 @@ from abkit.collectors.observation_batch import BadRow, Batch, chunks, grouped, r
 from abkit.collectors.observation_files import lines_of
 from abkit.collectors.observation_metrics import ReadsMetrics
 from abkit.collectors.observation_rows import Observation, read_row
-from abkit.collectors.observation_store import Assign, Attempt, ObservationStore, Transaction
+from abkit.collectors.observation_store import Assign, Attempt, ObservationStore, Outcome, Transaction
 from abkit.collectors.observation_writes import ObservationTables
 from abkit.collectors.recorded import Recorded, RejectFile
-from abkit.errors import AbkitError, DataError, ParameterError, StoreError
+from abkit.errors import AbkitError, DataError, NotFoundError, ParameterError, StoreError
 
 _ROWS_IN_A_BATCH = 20_000
 _MOST_BUFFERED = 200_000
@@ -64,8 +64,8 @@ class MetricsCollector(ReadsMetrics):
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
         self._timer: threading.Timer | None = None
+        self._leaves = False
         self.recorded = Recorded()
-        atexit.register(self.close)
 
     def record(
         self,
@@ -102,6 +102,9 @@ class MetricsCollector(ReadsMetrics):
                     "not recorded: see that the store can be reached, and repeat the call"
                 )
             self._buffer.append(found)
+            if not self._leaves:
+                self._leaves = True
+                atexit.register(self.close)
             full = len(self._buffer) >= self._flush_rows
             if not full and self._timer is None:
                 self._timer = threading.Timer(self._flush_seconds, self._flush_later)
@@ -127,16 +130,22 @@ class MetricsCollector(ReadsMetrics):
             groups = grouped(enumerate(waiting, start=1))
             try:
                 while groups:
-                    outcome = self._store.add(Batch.of(groups[-1]))
-                    self.recorded.count(len(groups[-1]), outcome)
-                    for place, reason in outcome.refused:
-                        self.recorded.reject(groups[-1][place][0], reason)
+                    self._store_group(groups[-1])
                     groups.pop()
             except BaseException:
                 with self._lock:
                     self._buffer = [one for group in groups for _, one in group] + self._buffer
                 raise
         return self.recorded
+
+    def _store_group(self, group: Sequence[tuple[int, Observation]]) -> None:
+        try:
+            outcome = self._store.add(Batch.of(group))
+        except NotFoundError as error:  # to keep these rows would keep all others waiting behind them
+            outcome = Outcome(0, 0, 0, [(place, f"experiment_id: {error}") for place in range(len(group))])
+        self.recorded.count(len(group), outcome)
+        for place, reason in outcome.refused:
+            self.recorded.reject(group[place][0], reason)
 
     def record_many(
         self,
@@ -205,6 +214,7 @@ class MetricsCollector(ReadsMetrics):
         """Store what waits in memory; called at exit too."""
         self.flush()
         atexit.unregister(self.close)
+        self._leaves = False
 
     def _flush_later(self) -> None:
         with self._lock:

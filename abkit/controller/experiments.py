@@ -57,7 +57,7 @@ def connect(
 
     Examples
     --------
-    >>> from abkit.models import Mean, Variant
+    >>> from abkit.models import Experiment, Mean, Variant
     >>> variants = [Variant("plain", 50, is_control=True), Variant("warming", 50, config={"temperature": 1})]
     >>> with connect("sqlite://") as lab:
     ...     draft = lab.create(Experiment("demo", variants, Mean("score")), agent={"temperature": 0})

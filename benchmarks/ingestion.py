@@ -1,0 +1,147 @@
+"""Ingestion with idempotency against plain inserts of the same rows without any. JSON on stdout.
+
+SQLite: executemany into a table without an index. PostgreSQL: binary COPY into one; give `--postgresql URL` of an empty
+database that may be written to.
+"""
+
+import argparse
+import json
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from measure import extra_mebibytes
+from sqlalchemy import Connection
+
+from abkit.assignment import Split
+from abkit.collectors.observation_writes import ObservationTables
+from abkit.collectors.observations import MetricsCollector
+from abkit.models import Variant
+from abkit.store.assignments import add_assignments, read_variants
+from abkit.store.engine import open_engine, reading, with_retry, writing
+from abkit.store.observation_tables import observation_keys, observations, quarantine, streams
+from abkit.store.schema import upgrade
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+EXPERIMENT = "2c4e1b1e-8f5f-4d0a-9a61-0b7f0c3f6a11"
+USERS = 50_000
+COLUMNS = "experiment_id text, user_id text, metric_type text, value double precision, observed_at timestamptz"
+
+
+def rows(size: int) -> Iterator[dict[str, Any]]:
+    for number in range(size):
+        yield {
+            "user_id": f"user-{number * 7919 % USERS}",
+            "metric_type": ("cost_usd", "success", "latency_s")[number % 3],
+            "value": number * 0.25,
+            "observed_at": NOW,
+            "event_id": f"run-{number}",
+        }
+
+
+def collector(url: str, **options: Any) -> MetricsCollector:
+    engine = open_engine(url)
+    upgrade(engine)
+    split = Split.between(EXPERIMENT, [Variant("a", 50, is_control=True), Variant("b", 50)])
+
+    def assign(connection: Connection, experiment_id: str, users: Sequence[str]) -> Mapping[str, str]:
+        found = read_variants(connection, "default", experiment_id, users)
+        new = split.by_user([user for user in users if user not in found])
+        add_assignments(connection, "default", experiment_id, new, now=NOW)
+        return {**new, **found}
+
+    return MetricsCollector(
+        "default",
+        ObservationTables(streams, observations, observation_keys, quarantine),
+        writing=lambda: writing(engine),
+        reading=lambda: reading(engine),
+        assign=assign,
+        clock=lambda: NOW,
+        attempt=with_retry,
+        **options,
+    )
+
+
+def seconds(operation: Any) -> float:
+    start = time.perf_counter()
+    operation()
+    return time.perf_counter() - start
+
+
+def plain_sqlite(path: Path, size: int) -> float:
+    values = [(EXPERIMENT, r["user_id"], r["metric_type"], r["value"], str(r["observed_at"])) for r in rows(size)]
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"CREATE TABLE plain ({COLUMNS})")
+
+    def insert() -> None:
+        for start in range(0, size, 10_000):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT INTO plain VALUES (?, ?, ?, ?, ?)", values[start : start + 10_000])
+            connection.execute("COMMIT")
+
+    spent = seconds(insert)
+    connection.close()
+    return spent
+
+
+def plain_postgresql(url: str, size: int) -> float:
+    values = [(EXPERIMENT, r["user_id"], r["metric_type"], r["value"], r["observed_at"]) for r in rows(size)]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS plain")
+        connection.execute(f"CREATE TABLE plain ({COLUMNS})")
+
+        def insert() -> None:
+            with connection.cursor().copy("COPY plain FROM STDIN (FORMAT binary)") as copy:
+                copy.set_types(["text", "text", "text", "float8", "timestamptz"])
+                for value in values:
+                    copy.write_row(value)
+
+        return seconds(insert)
+
+
+def measure(url: str, size: int, plain: float) -> dict[str, float]:
+    one = collector(url)
+    given = list(rows(size))
+    first = seconds(lambda: one.record_many(given, experiment_id=EXPERIMENT))
+    again = seconds(lambda: one.record_many(given, experiment_id=EXPERIMENT))
+    del given
+    other = collector(url)
+    extra = extra_mebibytes(lambda: other.record_many(rows(size), experiment_id="the-same-rows-streamed"))
+    single = collector(url)
+
+    def each() -> None:
+        for number, row in enumerate(rows(size // 10)):
+            single.record("one-by-one", row["user_id"], row["metric_type"], row["value"], None, NOW, f"event-{number}")
+        single.close()
+
+    return {
+        "rows": size,
+        "rows_per_second": size / first,
+        "plain_rows_per_second": size / plain,
+        "ratio_to_plain": plain / first,
+        "repeated_rows_per_second": size / again,
+        "single_records_per_second": size / 10 / seconds(each),
+        "extra_mebibytes": extra,
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=500_000)
+    parser.add_argument("--postgresql")
+    options = parser.parse_args()
+    found: dict[str, Any] = {"goals": {"sqlite": 0.4, "postgresql": 0.5, "extra_mebibytes": 64}}
+    with tempfile.TemporaryDirectory() as folder:
+        spent = plain_sqlite(Path(folder) / "plain.db", options.rows)
+        found["sqlite"] = measure(f"sqlite:///{folder}/store.db", options.rows, spent)
+    if options.postgresql:
+        spent = plain_postgresql(options.postgresql, options.rows)
+        found["postgresql"] = measure(options.postgresql, options.rows, spent)
+    print(json.dumps(found, indent=1))
