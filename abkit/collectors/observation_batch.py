@@ -53,9 +53,8 @@ class Batch:
         columns = ([getattr(self, name)[place] for place in places] for name in ("lines", *FIELDS[1:]))
         return Batch(self.experiment_id, *columns)
 
-    def keys(self) -> tuple[Keys, Keys]:
-        """Return event and payload keys."""
-        import duckdb
+    def keys(self, database: Any) -> tuple[Keys, Keys]:
+        """Return event and payload keys, computed in a DuckDB database."""
         import pyarrow as pa
 
         table = pa.table(
@@ -67,7 +66,7 @@ class Batch:
                 "event_id": pa.array(self.event_id, pa.string()),
             }
         )
-        with duckdb.connect(config={"threads": 1}) as connection:
+        with database.cursor() as connection:  # threads share a database, never a connection
             connection.register("batch", table)
             found = connection.execute(key_statement()).fetchnumpy()
         payload = np.asarray(found["payload_key"]).view(np.int64)

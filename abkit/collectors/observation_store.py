@@ -60,10 +60,15 @@ class ObservationStore:
         self._variants: dict[tuple[str, str], str] = {}
         self._streams: set[str] = set()
         self._repeats = False
+        self._hashing: Any = None
 
     def add(self, batch: Batch) -> Outcome:
         """Store a batch; a second time it adds nothing."""
-        events, payloads = batch.keys()
+        if self._hashing is None:
+            import duckdb
+
+            self._hashing = duckdb.connect(config={"threads": 1})
+        events, payloads = batch.keys(self._hashing)
         return self._attempt(lambda: self._add(batch, events, payloads))
 
     def _add(self, batch: Batch, events: Keys, payloads: Keys) -> Outcome:
