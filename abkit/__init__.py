@@ -24,7 +24,7 @@ _HOMES = {
     "Summary": "abkit.models",
     "Variant": "abkit.models",
     "analyze": "abkit.controller.analysis",
-    "connect": "abkit.controller.experiments",
+    "connect": "abkit.controller.connection",
     "mde": "abkit.stats",
     "power": "abkit.stats",
     "presets": "abkit.models",
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from abkit.analyzer.result import Analysis
     from abkit.collectors import Source
     from abkit.controller.analysis import analyze
-    from abkit.controller.experiments import connect
+    from abkit.controller.connection import connect
     from abkit.errors import AbkitError
     from abkit.models import Data, Experiment, Mean, Plan, Proportion, Quantile, Ratio, Summary, Variant, presets
     from abkit.stats import mde, power, sample_size, srm

@@ -11,7 +11,7 @@ import typer
 
 from abkit import __version__
 from abkit.cli.store import add_commands
-from abkit.errors import AbkitError, NotFoundError, ParameterError, suggest
+from abkit.errors import AbkitError, ParameterError, suggest
 
 if TYPE_CHECKING:
     from abkit.report import Report
@@ -39,7 +39,12 @@ _GATES = (
 )
 _GATE_FIRED = 4
 
-Targets = Annotated[list[str], typer.Argument(metavar="TARGET...", help="Experiment files with a `data:` section.")]
+Targets = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="TARGET...", help="Experiment files with a `data:` section, or keys in the store named by ABKIT_STORE."
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", help="Folder of all reports.")]
 AsOf = Annotated[str, typer.Option("--as-of", help="ISO date or time up to which rows count.")]
 
@@ -86,9 +91,8 @@ def _root(
 def demo(out: Out = Path("reports")) -> None:
     """Render the report of an experiment that comes with abkit: real agent runs, nothing to set up."""
     from abkit.bundled import bundled
-    from abkit.report.render import EXAMPLE
 
-    _render([str(bundled("examples", EXAMPLE))], out, as_of="", parameters={}, jobs=1, timeout=600)
+    _render([str(bundled("examples", "agents/warming.yml"))], out, as_of="", parameters={}, jobs=1, timeout=600)
     _say("the experiment behind it: copy it with `abkit init` and change it")
 
 
@@ -128,16 +132,19 @@ def doctor() -> None:
 
 @app.command()
 def analyze(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="Experiment file with a `data:` section.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET", help="Experiment file with a `data:` section, or a key in the store named by ABKIT_STORE."
+        ),
+    ],
     as_of: AsOf = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the analysis JSON.")] = False,
 ) -> None:
     """Analyze an experiment and print what was found."""
-    from abkit.controller.analysis import analyze as run
-    from abkit.models import Experiment
+    from abkit.controller.targets import analyze_target
 
-    _require_file(target)
-    analysis = run(Experiment.from_yaml(Path(target)), as_of=as_of or None)
+    _, analysis = analyze_target(_named(target), as_of=as_of)
     typer.echo(analysis.to_json() if as_json else repr(analysis))
 
 
@@ -159,8 +166,6 @@ def report(
     for gate in gates:
         if gate not in _GATES:
             raise ParameterError(f"--fail-on: no gate {gate!r}{suggest(gate, _GATES)}")
-    for target in targets:
-        _require_file(target)
     reports = _render(
         targets, out, as_of=as_of, parameters=_parameters(parameter or []), jobs=jobs, timeout=timeout, as_json=as_json
     )
@@ -173,11 +178,11 @@ def report(
 add_commands(app)
 
 
-def _require_file(target: str) -> None:
-    if not Path(target).is_file():
-        folder = Path(target).parent
-        siblings = [str(path) for path in folder.glob("*.y*ml")] if folder.is_dir() else []
-        raise NotFoundError(f"no experiment file {target!r}{suggest(target, siblings)}")
+def _named(target: str) -> str:
+    """An empty word would mean the bundled example; on a command line it is a variable that was not set."""
+    if not target.strip():
+        raise ParameterError("the target is empty: name an experiment file, or a key in the store")
+    return target
 
 
 def _parameters(pairs: Iterable[str]) -> dict[str, str]:
@@ -204,11 +209,15 @@ def _render(
     """Render all targets, tell each as it is done; the first failure is raised after the others are through."""
     from tqdm import tqdm
 
+    from abkit.controller.targets import find_experiment
     from abkit.report.fleet import render_all
 
+    experiments = {target: find_experiment(_named(target)) for target in targets}
     reports: list[Report] = []
     failures: list[AbkitError] = []
-    outcomes = render_all(targets, out, as_of=as_of, parameters=parameters, jobs=jobs, timeout=timeout)
+    outcomes = render_all(
+        targets, out, as_of=as_of, parameters=parameters, jobs=jobs, timeout=timeout, experiments=experiments
+    )
     quiet = len(targets) == 1 or not sys.stderr.isatty()
     for target, outcome in tqdm(outcomes, total=len(targets), unit="report", disable=quiet, file=sys.stderr):
         if isinstance(outcome, AbkitError):

@@ -27,7 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @contextmanager
 def opened(store: str, organization: str) -> Iterator[ExperimentController]:
     """Open the store for an organization; it is created where it is not there."""
-    from abkit.controller.experiments import connect
+    from abkit.controller.connection import connect
 
     with connect(store, organization) as lab:
         yield lab

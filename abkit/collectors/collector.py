@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from abkit.collectors.census import Census, check_columns, take_census
-from abkit.collectors.daily_query import daily_moments
+from abkit.collectors.daily import daily_series
 from abkit.collectors.engines import Engine, open_source
 from abkit.collectors.observed import as_observed, unobserved
 from abkit.collectors.query import Rows, Term, count_duplicates, paired_units, randomized_moments
@@ -19,14 +19,12 @@ from abkit.collectors.source import Source
 from abkit.collectors.summary import collect_summary
 from abkit.collectors.terms import Reading, level_of, read_ahead, term_of
 from abkit.errors import DefinitionError, NotFoundError, ParameterError
-from abkit.models import Experiment, Proportion, Quantile
+from abkit.models import Experiment, Proportion
 from abkit.models.metric import Metric
-from abkit.snapshot import MetricMoments, NotCollected, Series, Snapshot
+from abkit.snapshot import MetricMoments, NotCollected, Snapshot
 from abkit.stats import Moments, equal_shares
 from abkit.stats.moments import Array
 
-_MOST_LOOKS = 60
-_DAY = 86400
 _UNEVEN = 0.001
 
 
@@ -109,7 +107,7 @@ def _collect(
         collected[metric.name] = _metric_moments(
             metric, blocks[name], census, reading, counts, [one for one, _ in experiment.metrics], long=source.long
         )
-    series = _series(engine, rows, terms, used, census, reading, filled) if source.data.time else {}
+    series = daily_series(engine, rows, terms, used, census, reading, filled) if source.data.time else {}
     duplicated = _duplicates(engine, rows, values, source)
     last = datetime.fromtimestamp(census.last_second, UTC) if census.last_second is not None else now
     return Snapshot(
@@ -243,59 +241,6 @@ def _moments(row: Mapping[str, Any], term: Term, size: int) -> Moments:
     products = [[row[f"{term.name}_product_{min(i, j)}_{max(i, j)}"] or 0.0 for j in range(size)] for i in range(size)]
     with np.errstate(over="ignore", invalid="ignore"):
         return Moments.from_shifted_sums(float(units), np.zeros(size), sums, products)
-
-
-def _series(
-    engine: Engine,
-    rows: Rows,
-    terms: Sequence[Term],
-    used: Mapping[str, Metric],
-    census: Census,
-    reading: Reading,
-    filled: Sequence[Metric],
-) -> dict[str, Series]:
-    """Cumulative moments at the end of each day; quantiles have none.
-
-    Nor has a metric whose unobserved units count as 0: on an early day nobody knew which units would stay unobserved.
-    """
-    late = {metric.name for metric in filled}
-    plain = [term for term in terms if not isinstance(used[term.name], Quantile) and used[term.name].name not in late]
-    if rows.data.design == "paired" or not plain:
-        return {}
-    read = engine.rows(daily_moments(rows, plain, list(census.values.values())))
-    days = sorted({int(row["day"]) for row in read})
-    shown = days if len(days) <= _MOST_LOOKS else [days[int(i)] for i in np.linspace(0, len(days) - 1, _MOST_LOOKS)]
-    labels = tuple(datetime.fromtimestamp(day * _DAY, UTC).date().isoformat() for day in shown)
-    series = {}
-    for term in plain:
-        metric = used[term.name]
-        blocks = tuple(_cumulative(read, value, days, term, shown) for value in census.values.values())
-        width = len(term.columns)
-        missing = census.missing(metric) if metric.missing != "drop" else dict.fromkeys(census.rows, 0)
-        moments = MetricMoments(blocks, level_of(metric, census, reading, blocks), width, missing)
-        series[metric.name] = Series(labels, moments)
-    return series
-
-
-def _cumulative(
-    read: Sequence[Mapping[str, Any]], value: str, days: Sequence[int], term: Term, shown: Sequence[int]
-) -> Moments:
-    size = len(term.columns)
-    place = {day: i for i, day in enumerate(days)}
-    units, sums, products = np.zeros(len(days)), np.zeros((len(days), size)), np.zeros((len(days), size, size))
-    for row in read:
-        if row["variant"] != value:
-            continue
-        i = place[int(row["day"])]
-        units[i] = row["units"] if term.counts is None else row[f"{term.name}_units"]
-        for a in range(size):
-            sums[i, a] = row[f"{term.name}_sum_{a}"]
-            for b in range(size):
-                products[i, a, b] = row[f"{term.name}_product_{min(a, b)}_{max(a, b)}"]
-    kept = [place[day] for day in shown]
-    totals = (np.cumsum(part, axis=0)[kept] for part in (units, sums, products))
-    n, total, product = totals
-    return Moments.from_shifted_sums(n, np.zeros(size), total, product)
 
 
 def _fingerprint(blocks: Mapping[str, tuple[Moments, ...]], counts: Mapping[str, Any]) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from os import PathLike
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
@@ -25,52 +26,15 @@ from abkit.controller.lifecycle import Lifecycle
 from abkit.controller.status import ExperimentStatus, check_plan, describe_status
 from abkit.errors import DataError
 from abkit.store.assignments import count_assignments
-from abkit.store.engine import open_engine, reader, reading, with_retry, writing
+from abkit.store.engine import reader, reading, with_retry, writing
 from abkit.store.observation_tables import observation_keys, observations, quarantine, streams
 from abkit.store.records import StoredExperiment
 from abkit.store.repository import read_experiment
 from abkit.store.results import latest_result
-from abkit.store.schema import upgrade
 from abkit.store.tables import assignments
 
-
-def connect(
-    url: str, organization_id: str = "default", *, clock: Callable[[], datetime] = utc_now
-) -> ExperimentController:
-    """Open a store, and create or upgrade it.
-
-    Parameters
-    ----------
-    url : str
-        ``sqlite:///abkit.db``, ``sqlite://`` (in memory) or ``postgresql://user@host/database``.
-    organization_id : str
-        Nothing of any other organization is seen or touched.
-    clock : callable
-        Returns the time.
-
-    Raises
-    ------
-    ParameterError
-        Not the address of a store.
-    StoreError
-        It cannot be reached, or a newer abkit wrote it.
-
-    Examples
-    --------
-    >>> from abkit.models import Experiment, Mean, Variant
-    >>> variants = [Variant("plain", 50, is_control=True), Variant("warming", 50, config={"temperature": 1})]
-    >>> with connect("sqlite://") as lab:
-    ...     draft = lab.create(Experiment("demo", variants, Mean("score")), agent={"temperature": 0})
-    ...     lab.start("demo").status
-    'running'
-    """
-    engine = open_engine(url)
-    try:
-        upgrade(engine)
-        return ExperimentController(engine, organization_id, clock=clock)
-    except BaseException:
-        engine.dispose()
-        raise
+if TYPE_CHECKING:
+    from abkit.report.render import Report
 
 
 class ExperimentController(Lifecycle):
@@ -225,6 +189,33 @@ class ExperimentController(Lifecycle):
         """
         limit = parse_time(as_of) if isinstance(as_of, str) else as_of
         return self._analyze(self.get(key), limit)
+
+    def report(
+        self, key: str, *, out: str | PathLike[str] = "reports", as_of: str = "", timeout: float = 600
+    ) -> Report:
+        """Render the report of an experiment into `out/<key>/<run id>/` and point `latest` at it.
+
+        Parameters
+        ----------
+        key : str
+            Key or id.
+        out : path
+            Folder of all reports.
+        as_of : str
+            ISO date or time up to which observations count.
+        timeout : float
+            Seconds for the notebook.
+
+        Raises
+        ------
+        StoreError
+            The store is in memory, where the notebook's process cannot read it.
+        ReportError
+            Nothing was published.
+        """
+        from abkit.controller.reporting import report_stored
+
+        return report_stored(self, key, Path(out), as_of=as_of, timeout=timeout, now=self._clock())
 
     def status(self, key: str, *, live: bool = True) -> ExperimentStatus:
         """Return where an experiment stands: sizes, target, and what the data says so far.

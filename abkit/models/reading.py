@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from abkit.bundled import bundled
-from abkit.errors import DefinitionError, NotFoundError
+from abkit.errors import DefinitionError, NotFoundError, suggest
 
 
 def read_definition(source: str | PathLike[str]) -> tuple[Mapping[str, Any], Path | None]:
@@ -66,6 +66,8 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError:
         raise DefinitionError(f"{path} is not UTF-8 text, so it is not an experiment file") from None
     except OSError as error:
+        near = [str(found) for found in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
         raise NotFoundError(
-            f"no experiment file {path} ({error.strerror}); check the path, it is relative to {Path.cwd()}"
+            f"no experiment file {str(path)!r} ({error.strerror}){suggest(str(path), near)}; the path is relative to "
+            f"{Path.cwd()}"
         ) from None

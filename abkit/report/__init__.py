@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from abkit.report.render import Report, read_experiment, render_report
+    from abkit.report.render import Report, render_report
 
-__all__ = ["Report", "read_experiment", "render_report"]
+__all__ = ["Report", "render_report"]
 
 
 def __getattr__(name: str) -> Any:

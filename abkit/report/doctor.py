@@ -65,8 +65,8 @@ def _files() -> str:
 
 
 def _report() -> str:
-    from abkit.report.render import EXAMPLE, render_report
+    from abkit.report.render import render_report
 
     with tempfile.TemporaryDirectory(prefix="abkit-doctor-") as folder:
-        done = render_report(str(bundled("examples", EXAMPLE)), Path(folder), timeout=120)
+        done = render_report(str(bundled("examples", "agents/warming.yml")), Path(folder), timeout=120)
         return f"{done.html.stat().st_size:,} bytes, verdict {done.verdict}"

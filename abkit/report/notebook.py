@@ -77,7 +77,14 @@ class _Watch:
                     os.killpg(os.getpgid(pid), signal.SIGKILL)
 
 
-def execute(path: Path, output: Path, parameters: Mapping[str, Scalar], *, timeout: float) -> Any:
+def execute(
+    path: Path,
+    output: Path,
+    parameters: Mapping[str, Scalar],
+    *,
+    timeout: float,
+    environment: Mapping[str, str] | None = None,
+) -> Any:
     """Execute a notebook with papermill and return it; its file is left at `output` whatever happens.
 
     Parameters
@@ -88,6 +95,8 @@ def execute(path: Path, output: Path, parameters: Mapping[str, Scalar], *, timeo
         Scalars by name.
     timeout : float
         Seconds for the whole run.
+    environment : mapping, optional
+        Variables of the notebook's process.
 
     Returns
     -------
@@ -112,7 +121,7 @@ def execute(path: Path, output: Path, parameters: Mapping[str, Scalar], *, timeo
     timer.daemon = True
     timer.start()
     try:
-        with tempfile.TemporaryDirectory(prefix="abkit-") as folder:
+        with tempfile.TemporaryDirectory(prefix="abkit-") as folder, _environment(environment or {}):
             notebook = _run(path, output, parameters, watch, folder)
     except PapermillExecutionError as error:
         raise _time_is_up(path, timeout) if watch.rang else _cell_failed(path, error) from None

@@ -24,7 +24,6 @@ from abkit.report.notebook import Scalar, execute, read_sentinel
 from abkit.report.publish import locked, new_run_id, publish
 
 _LIBRARIES = ("duckdb", "matplotlib", "nbconvert", "numpy", "papermill", "scipy", "sqlalchemy")
-EXAMPLE = "agents/warming.yml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +62,12 @@ class Report:
         return verdict
 
 
-def read_experiment(path: str) -> Experiment:
-    """Read an experiment file; without a path, the example that comes with abkit."""
-    return Experiment.from_yaml(path or bundled("examples", EXAMPLE))
-
-
 def render_report(
     target: str,
     out: Path,
     *,
+    experiment: Experiment | None = None,
+    environment: Mapping[str, str] | None = None,
     as_of: str = "",
     parameters: Mapping[str, Scalar] | None = None,
     timeout: float = 600.0,
@@ -83,9 +79,13 @@ def render_report(
     Parameters
     ----------
     target : str
-        Path of an experiment file with a `data:` section.
+        Path of an experiment file with a `data:` section, or what else the notebook finds an experiment by.
     out : Path
         Folder of all reports.
+    experiment : Experiment, optional
+        The experiment that `target` means; default: the one in that file.
+    environment : mapping, optional
+        Variables of the notebook's process; unlike parameters they are written down nowhere.
     as_of : str
         ISO date or time up to which rows count.
     parameters : mapping, optional
@@ -108,7 +108,7 @@ def render_report(
         `out/<key>/failed/`.
     """
     started = now or datetime.now(UTC)
-    experiment = read_experiment(target)
+    experiment = experiment or Experiment.from_yaml(target)
     source = notebook or bundled("notebooks", "experiment_report.ipynb")
     run_id = new_run_id(started)
     own: dict[str, Scalar] = {"experiment": target, "as_of": as_of, "run_id": run_id, "now": _iso(started)}
@@ -120,7 +120,7 @@ def render_report(
     with locked(folder), TemporaryDirectory(prefix="abkit-report-") as work:
         executed = Path(work) / "report.ipynb"
         try:
-            node = execute(source, executed, given, timeout=timeout)
+            node = execute(source, executed, given, timeout=timeout, environment=environment)
         except BaseException:
             _keep_failed(executed, folder / "failed" / f"{run_id}.ipynb")
             raise

@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from abkit.cli.store import add_commands
-from abkit.controller.experiments import connect
+from abkit.controller.connection import connect
 from abkit.errors import AbkitError, ConflictError, DataError, NotFoundError, ParameterError, StoreError
 
 FILE = """

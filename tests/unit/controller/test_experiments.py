@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
-from abkit.controller.experiments import ExperimentController, connect
+from abkit.controller.connection import connect
+from abkit.controller.experiments import ExperimentController
 from abkit.errors import ConflictError, DefinitionError, NotFoundError, ParameterError
 from abkit.models import Experiment, Mean, Plan, Variant
 from abkit.models.lifecycle import TRANSITIONS
