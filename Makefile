@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export MPLBACKEND := agg
 
-.PHONY: help report test test-slow lab lint lock clean
+.PHONY: help report test test-fast test-slow bench lab lint lock clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
 
@@ -12,10 +12,16 @@ report: .venv/.ready ## render a report for every experiment in examples/
 
 test: .venv/.ready-dev lint ## everything that is checked: lint, types, floors, unit, reference, notebook, end-to-end
 	@echo "== tests"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --nbval-lax
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax
 
-test-slow: .venv/.ready-dev ## the full calibrations
-	@$(BIN)/python -m pytest -m slow tests
+test-fast: .venv/.ready-dev ## the tests without the calibrations
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: .venv/.ready-dev ## the calibrations and the fault tests alone
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m slow tests
+
+bench: .venv/.ready-dev ## speed, as ratios measured in one run
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 lint: .venv/.ready-dev ## ruff, mypy, import-linter
 	@echo "== ruff" && $(BIN)/ruff check . && $(BIN)/ruff format --check .
