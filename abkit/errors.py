@@ -40,8 +40,8 @@ class DefinitionError(AbkitError):
         super().__init__("\n".join([what, *(f"  - {problem}" for problem in self.problems)]))
 
 
-class ParameterError(AbkitError):
-    """A parameter or option that does not exist or has a value that does not fit."""
+class ParameterError(AbkitError, ValueError):
+    """A parameter or option that does not exist or does not fit; also a ValueError, for those who expect one."""
 
     exit_code = 2
 

@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
+from abkit.errors import ParameterError
+
 Goal = Literal["maximize", "minimize"]
 
 
@@ -24,7 +26,7 @@ class BetaPrior:
 
     def __post_init__(self) -> None:
         if not (self.alpha > 0 and self.beta > 0):
-            raise ValueError(f"a beta prior has positive parameters, not {self.alpha} and {self.beta}")
+            raise ParameterError(f"a beta prior has positive parameters, not {self.alpha} and {self.beta}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class NormalPrior:
 
     def __post_init__(self) -> None:
         if not self.sd > 0:
-            raise ValueError(f"the standard deviation of a prior is positive, not {self.sd}")
+            raise ParameterError(f"the standard deviation of a prior is positive, not {self.sd}")
 
 
 LIFT_PRIOR = NormalPrior(0.0, 0.3)
@@ -96,7 +98,7 @@ def normal_normal(
 
     Raises
     ------
-    ValueError
+    ParameterError
         A standard error that is not positive.
 
     Examples
@@ -106,7 +108,7 @@ def normal_normal(
     (0.0498, 0.9937)
     """
     if not (se > 0 and np.isfinite(effect) and np.isfinite(se)):
-        raise ValueError("a finite effect and a standard error above 0 are needed")
+        raise ParameterError("a finite effect and a standard error above 0 are needed")
     weight = prior.sd**-2
     precision = se**-2 + weight
     mean, sd = (effect / se**2 + prior.mean * weight) / precision, precision**-0.5

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.dunnett import dunnett_critical_value
 from abkit.stats.estimate import Estimate, number_text, text_table
 from abkit.stats.means import Sample, check_level, mean_difference, not_inferable
@@ -72,7 +73,7 @@ def best_set(
 
     Raises
     ------
-    ValueError
+    ParameterError
         Fewer than two variants, or standard errors that are not positive.
 
     Examples
@@ -84,9 +85,9 @@ def best_set(
     sign = 1.0 if goal == "maximize" else -1.0
     levels, errors = sign * np.asarray(value, dtype=np.float64), np.asarray(se, dtype=np.float64)
     if levels.ndim != 1 or levels.size < 2 or errors.shape != levels.shape:
-        raise ValueError("the best of the others needs at least two variants, with one standard error each")
+        raise ParameterError("the best of the others needs at least two variants, with one standard error each")
     if not (np.isfinite(levels).all() and np.isfinite(errors).all() and (errors > 0).all()):
-        raise ValueError("levels and standard errors must be finite, and standard errors positive")
+        raise ParameterError("levels and standard errors must be finite, and standard errors positive")
     spread = np.sqrt(errors[:, None] ** 2 + errors**2)
     others = ~np.eye(levels.size, dtype=bool)
     critical = np.array(
@@ -135,7 +136,7 @@ def all_pairs(
 
     alpha = check_level(level)
     if method not in ("games-howell", "tukey-kramer"):
-        raise ValueError(f"method is 'games-howell' or 'tukey-kramer', got {method!r}")
+        raise ParameterError(f"method is 'games-howell' or 'tukey-kramer', got {method!r}")
     all_samples = [Summary.of(sample) for sample in samples]
     k = len(all_samples)
     degrees = sum(max(s.n - 1, 0.0) for s in all_samples)

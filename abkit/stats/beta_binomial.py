@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.errors import ParameterError
 from abkit.stats.bayes import BayesEstimate, BetaPrior, Goal
 from abkit.stats.moments import Array
 
@@ -69,7 +70,7 @@ def beta_binomial(
 
     Raises
     ------
-    ValueError
+    ParameterError
         More successes than units, or a negative count.
 
     Examples
@@ -143,7 +144,7 @@ def best_rate(
 
 def _posterior(successes: float, n: float, prior: BetaPrior) -> tuple[float, float]:
     if not 0 <= successes <= n:
-        raise ValueError(f"0 <= successes <= n is needed, not {successes} of {n}")
+        raise ParameterError(f"0 <= successes <= n is needed, not {successes} of {n}")
     return prior.alpha + successes, prior.beta + n - successes
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.errors import ParameterError
 from abkit.stats.moments import Array
 
 _FAR = 9.0
@@ -117,7 +118,7 @@ def exit_probabilities(
 
     Raises
     ------
-    ValueError
+    ParameterError
         Information that does not increase.
 
     Examples
@@ -155,7 +156,7 @@ def efficacy_bounds(information: npt.ArrayLike, spent: npt.ArrayLike, sides: int
 
     Raises
     ------
-    ValueError
+    ParameterError
         Information that does not increase.
 
     Examples
@@ -192,7 +193,7 @@ def increasing(information: npt.ArrayLike) -> Array:
     """Information times as an array, checked."""
     times = np.atleast_1d(np.asarray(information, dtype=np.float64))
     if times.size == 0 or not np.isfinite(times).all() or times[0] <= 0 or (np.diff(times) <= 0).any():
-        raise ValueError(f"information is positive and increases from look to look, not {times.tolist()}")
+        raise ParameterError(f"information is positive and increases from look to look, not {times.tolist()}")
     return times
 
 
@@ -206,7 +207,7 @@ def distinct_looks(information: Sequence[float]) -> tuple[float, ...]:
 
     Raises
     ------
-    ValueError
+    ParameterError
         Information that decreases: an experiment does not forget.
 
     Examples
@@ -217,7 +218,7 @@ def distinct_looks(information: Sequence[float]) -> tuple[float, ...]:
     kept: list[float] = []
     for t in information:
         if kept and t < kept[-1] * (1 - _SAME_LOOK):
-            raise ValueError(f"information decreases from {kept[-1]} to {t}")
+            raise ParameterError(f"information decreases from {kept[-1]} to {t}")
         if not kept or t > kept[-1] * (1 + _SAME_LOOK):
             kept.append(float(t))
     return tuple(increasing(kept).tolist())

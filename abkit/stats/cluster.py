@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
 from abkit.stats.samples import finite_sample
@@ -246,6 +247,6 @@ class _Arm:
 def _grouped(values: npt.ArrayLike, cluster: npt.ArrayLike) -> tuple[Array, npt.NDArray[np.intp], Array]:
     y, raw = finite_sample(values), np.asarray(cluster)
     if y.ndim != 1 or raw.shape != y.shape:
-        raise ValueError(f"one cluster label per value is needed, not {raw.shape} for {y.shape}")
+        raise ParameterError(f"one cluster label per value is needed, not {raw.shape} for {y.shape}")
     _, labels, sizes = np.unique(raw, return_inverse=True, return_counts=True)
     return y, labels, sizes.astype(np.float64)

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.least_squares import RowCorrection, regression
 from abkit.stats.moments import Array
@@ -41,7 +42,7 @@ def quantile_linearised(values: npt.ArrayLike, q: float, unit: npt.ArrayLike | N
 
     Raises
     ------
-    ValueError
+    ParameterError
         Too few rows for the quantile, or a density that is infinite because so many rows are equal.
 
     Examples
@@ -53,7 +54,7 @@ def quantile_linearised(values: npt.ArrayLike, q: float, unit: npt.ArrayLike | N
     y = finite_sample(values)
     answer, outer = quantile_se(y, q), outer_probabilities(q, len(y))
     if answer is None or outer is None or not answer[1] > 0:
-        raise ValueError(f"{len(y)} rows are too few, or too many of them equal, for the {q}-quantile")
+        raise ParameterError(f"{len(y)} rows are too few, or too many of them equal, for the {q}-quantile")
     quantile, slope = sample_quantile(y, q), answer[1] * np.sqrt(len(y) / (q * (1 - q)))
     influence = (q - (y <= quantile)) * slope
     influence -= influence.mean()
@@ -117,7 +118,7 @@ def cuped_difference(
 
     Raises
     ------
-    ValueError
+    ParameterError
         Missing values, or rows that do not match.
 
     Examples
@@ -182,7 +183,7 @@ def regression_difference(
 
     Raises
     ------
-    ValueError
+    ParameterError
         Missing values, rows that do not match, or no more rows than columns.
 
     Examples
@@ -225,9 +226,9 @@ def _arms(
     y_c, y_t = finite_sample(control), finite_sample(treatment)
     x_c, x_t = _columns(control_x), _columns(treatment_x)
     if len(y_c) != len(x_c) or len(y_t) != len(x_t) or x_c.shape[1] != x_t.shape[1]:
-        raise ValueError("every unit needs a value and the same covariates")
+        raise ParameterError("every unit needs a value and the same covariates")
     if not all(np.isfinite(part).all() for part in (y_c, y_t, x_c, x_t)):
-        raise ValueError("values and covariates are finite numbers; impute missing covariates first")
+        raise ParameterError("values and covariates are finite numbers; impute missing covariates first")
     return (y_c, x_c), (y_t, x_t)
 
 

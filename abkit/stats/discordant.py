@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from abkit.errors import ParameterError
 from abkit.stats.proportion import wilson_interval
 
 
@@ -33,7 +34,7 @@ class PairedRates:
 
     def __post_init__(self) -> None:
         if min(self.both, self.only_control, self.only_treatment, self.neither) < 0 or self.n == 0:
-            raise ValueError("counts of tasks are not negative, and there is at least one task")
+            raise ParameterError("counts of tasks are not negative, and there is at least one task")
 
     @property
     def n(self) -> int:

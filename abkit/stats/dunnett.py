@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import Alternative, Estimate, Reason
 from abkit.stats.means import Sample, check_level, keep_side
 from abkit.stats.moments import Array
@@ -124,7 +125,7 @@ def dunnett_critical_value(
 
     Raises
     ------
-    ValueError
+    ParameterError
         No variants, loadings outside [0, 1), alpha outside (0, 1), or df below 1.
 
     Examples
@@ -134,9 +135,9 @@ def dunnett_critical_value(
     """
     load = np.atleast_1d(np.asarray(loading, dtype=np.float64))
     if load.size == 0 or ((load < 0) | (load >= 1)).any():
-        raise ValueError("loadings lie in [0, 1), one per variant")
+        raise ParameterError("loadings lie in [0, 1), one per variant")
     if not 0 < alpha < 1 or not df >= 1:
-        raise ValueError(f"alpha must be in (0, 1) and df at least 1, got {alpha:g} and {df:g}")
+        raise ParameterError(f"alpha must be in (0, 1) and df at least 1, got {alpha:g} and {df:g}")
     share = alpha / 2 if alternative == "two-sided" else alpha
     alone = -float(special.stdtrit(df, share))
     apart = -float(special.stdtrit(df, share / load.size))
@@ -178,7 +179,7 @@ def dunnett(
 
     Raises
     ------
-    ValueError
+    ParameterError
         No variants, or values that are not finite.
 
     Examples

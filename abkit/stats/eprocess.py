@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.errors import ParameterError
 from abkit.stats.estimand import Effect
 from abkit.stats.moments import Array
 
@@ -171,7 +172,7 @@ def two_proportion_log_e(control: npt.ArrayLike, treatment: npt.ArrayLike, prior
 
     Raises
     ------
-    ValueError
+    ParameterError
         Values other than 0 and 1, or a prior that is not positive.
 
     Examples
@@ -184,7 +185,7 @@ def two_proportion_log_e(control: npt.ArrayLike, treatment: npt.ArrayLike, prior
     blocks = min(c.shape[-1], t.shape[-1])
     c, t = c[..., :blocks], t[..., :blocks]
     if prior <= 0 or not (np.isin(c, (0, 1)).all() and np.isin(t, (0, 1)).all()):
-        raise ValueError("rates are of outcomes 0 and 1, and the prior is positive")
+        raise ParameterError("rates are of outcomes 0 and 1, and the prior is positive")
     seen = np.arange(blocks)
     rate_c, rate_t = ((np.cumsum(y, axis=-1) - y + prior) / (seen + 2 * prior) for y in (c, t))
     pooled = (rate_c + rate_t) / 2
@@ -238,7 +239,7 @@ def bernoulli_sequence(
 
     Raises
     ------
-    ValueError
+    ParameterError
         More successes than units, or alpha outside (0, 1).
 
     Examples
@@ -247,7 +248,7 @@ def bernoulli_sequence(
     (1.0, 0.710577)
     """
     if not 0 <= successes <= n or not 0 < alpha < 1:
-        raise ValueError("0 <= successes <= n and alpha in (0, 1) are needed")
+        raise ParameterError("0 <= successes <= n and alpha in (0, 1) are needed")
     if n == 0:
         return 0.0, 1.0
     threshold, observed = -np.log(alpha), successes / n

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import Alternative
 from abkit.stats.moments import Array
 from abkit.stats.score import check_counts
@@ -50,7 +51,7 @@ def exact_p_value(
 
     Raises
     ------
-    ValueError
+    ParameterError
         Counts that are no whole numbers or do not fit, or more than 1,000 units per variant in an unconditional test.
 
     Examples
@@ -63,16 +64,16 @@ def exact_p_value(
     for successes, n in ((successes_t, n_t), (successes_c, n_c)):
         check_counts(successes, n)
         if successes != round(successes) or n != round(n):
-            raise ValueError(f"exact tests count units, got {successes:g} of {n:g}")
+            raise ParameterError(f"exact tests count units, got {successes:g} of {n:g}")
     counts = (int(successes_t), int(n_t), int(successes_c), int(n_c))
     if method == "fisher":
         return _fisher(*counts, alternative)
     if max(n_t, n_c) > _LARGEST:
-        raise ValueError(f"{method} is for small counts, up to {_LARGEST} units per variant; use a score test")
+        raise ParameterError(f"{method} is for small counts, up to {_LARGEST} units per variant; use a score test")
     if method == "barnard":
         return _barnard(*counts, alternative)
     if method != "boschloo":
-        raise ValueError(f"method is 'fisher', 'boschloo' or 'barnard', got {method!r}")
+        raise ParameterError(f"method is 'fisher', 'boschloo' or 'barnard', got {method!r}")
     if alternative != "two-sided":
         return _boschloo(*counts, alternative)
     return min(1.0, 2 * min(_boschloo(*counts, "greater"), _boschloo(*counts, "less")))

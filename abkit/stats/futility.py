@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.errors import ParameterError
 from abkit.stats.boundary import Walk, efficacy_bounds, exit_probabilities, following, increasing, upper_root
 from abkit.stats.moments import Array
 from abkit.stats.spending import Spending
@@ -74,7 +75,7 @@ def futility_design(
 
     Raises
     ------
-    ValueError
+    ParameterError
         Information that does not increase to 1, or impossible error rates.
 
     Examples
@@ -85,7 +86,7 @@ def futility_design(
     """
     times = increasing(information)
     if abs(times[-1] - 1) > 1e-9 or not (alpha > 0 and beta > 0 and alpha + beta < 1):
-        raise ValueError("the last share of information is 1, and alpha, beta > 0 with alpha + beta < 1")
+        raise ParameterError("the last share of information is 1, and alpha, beta > 0 with alpha + beta < 1")
     spent, beta_spent = spending(times, alpha), beta_spending(times, beta)
     fixed = float(special.ndtri(1 - alpha) + special.ndtri(1 - beta))
 

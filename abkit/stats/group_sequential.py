@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.errors import ParameterError
 from abkit.stats.boundary import efficacy_bounds, exit_probabilities, increasing
 from abkit.stats.moments import Array
 from abkit.stats.spending import Spending
@@ -68,7 +69,7 @@ def spending_bounds(
 
     Raises
     ------
-    ValueError
+    ParameterError
         Information that does not increase, alpha outside (0, 1), or sides other than 1 and 2.
 
     Examples
@@ -147,7 +148,7 @@ def drift_for_power(bounds: Bounds, power: float) -> float:
 
     Raises
     ------
-    ValueError
+    ParameterError
         Power not between the error and 1.
 
     Examples
@@ -156,7 +157,7 @@ def drift_for_power(bounds: Bounds, power: float) -> float:
     2.8016
     """
     if not bounds.spent[-1] < power < 1:
-        raise ValueError(f"the power lies between the error {bounds.spent[-1]:.6g} and 1, not at {power}")
+        raise ParameterError(f"the power lies between the error {bounds.spent[-1]:.6g} and 1, not at {power}")
     scale = 1 / np.sqrt(bounds.information[-1])
     return float(
         optimize.brentq(
@@ -213,4 +214,4 @@ def _rejection(times: Array, bounds: Array, drift: float, sides: int) -> Array:
 
 def _check(alpha: float, sides: int) -> None:
     if not 0 < alpha < 1 or sides not in (1, 2):
-        raise ValueError(f"alpha in (0, 1) and one or two sides are needed, not {alpha} and {sides}")
+        raise ParameterError(f"alpha in (0, 1) and one or two sides are needed, not {alpha} and {sides}")

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.moments import Array
 from abkit.stats.samples import finite_sample
 
@@ -59,7 +60,7 @@ def regression(outcome: npt.ArrayLike, design: npt.ArrayLike, correction: RowCor
 
     Raises
     ------
-    ValueError
+    ParameterError
         No more rows than columns.
 
     Examples
@@ -109,7 +110,7 @@ def clustered_regression(
 
     Raises
     ------
-    ValueError
+    ParameterError
         Fewer than two clusters, or no more rows than columns.
 
     Examples
@@ -123,7 +124,7 @@ def clustered_regression(
     labels = np.unique(np.asarray(cluster), return_inverse=True)[1]
     k = int(labels.max()) + 1
     if len(labels) != len(y) or k < 2:
-        raise ValueError("one label per row and at least two clusters are needed")
+        raise ParameterError("one label per row and at least two clusters are needed")
     residuals = y - x @ (bread @ x.T @ y)
     scores, adjusted = [], []
     for g in range(k):
@@ -144,7 +145,7 @@ def _fit(outcome: npt.ArrayLike, design: npt.ArrayLike) -> tuple[Array, Array, A
     y, x = finite_sample(outcome), np.asarray(design, dtype=np.float64)
     rank = int(np.linalg.matrix_rank(x))
     if x.ndim != 2 or len(x) != len(y) or len(y) <= rank:
-        raise ValueError(f"more rows than columns are needed, not {x.shape} for {y.shape}")
+        raise ParameterError(f"more rows than columns are needed, not {x.shape} for {y.shape}")
     triangle = np.linalg.pinv(np.linalg.qr(x, mode="r"))
     return y, x, triangle @ triangle.T, rank
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import Alternative, Estimate, Reason
 from abkit.stats.inference import Comparison, StudentTest
 from abkit.stats.means import FixedTest, Sample, check_level, keep_side, mean_difference, not_inferable, tail_p_value
@@ -49,7 +50,7 @@ def mean_lift(
 
     Raises
     ------
-    ValueError
+    ParameterError
         A level, alternative or method that does not exist, or values that are not finite.
 
     Examples
@@ -64,7 +65,7 @@ def mean_lift(
     new, old = Summary.of(treatment), Summary.of(control)
     keep_side(0.0, 0.0, alternative)
     if method not in ("fieller", "fieller plug-in", "delta", "log"):
-        raise ValueError(f"method is 'fieller', 'fieller plug-in', 'delta' or 'log', got {method!r}")
+        raise ParameterError(f"method is 'fieller', 'fieller plug-in', 'delta' or 'log', got {method!r}")
     reason = _no_lift(new, old) or not_inferable(new, old)
     if method == "log" and reason is None and new.mean <= 0:
         reason = Reason.NOT_POSITIVE
@@ -107,7 +108,7 @@ def geometric_lift(
 
     Raises
     ------
-    ValueError
+    ParameterError
         A value that is not positive.
 
     Examples
@@ -117,7 +118,7 @@ def geometric_lift(
     """
     values = [np.asarray(sample, dtype=np.float64) for sample in (treatment, control)]
     if any((sample <= 0).any() for sample in values):
-        raise ValueError("geometric means need positive values")
+        raise ParameterError("geometric means need positive values")
     log = mean_difference(np.log(values[0]), np.log(values[1]), level=level, alternative=alternative)
     moved = [None if bound is None else _grown(bound) for bound in (log.value, log.low, log.high)]
     return Estimate(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.errors import ParameterError
 from abkit.stats.estimand import Effect
 from abkit.stats.estimate import Alternative, Estimate, Reason
 from abkit.stats.inference import Comparison, StudentTest, Test
@@ -52,7 +53,7 @@ def check_level(level: float) -> float:
     0.05
     """
     if not 0.5 <= level < 1:
-        raise ValueError(f"the confidence level must be in [0.5, 1), got {level:g}")
+        raise ParameterError(f"the confidence level must be in [0.5, 1), got {level:g}")
     return 1 - level
 
 
@@ -78,7 +79,7 @@ def keep_side(low: float, high: float, alternative: Alternative) -> tuple[float 
     ((1.0, None), (None, 2.0))
     """
     if alternative not in ("two-sided", "greater", "less"):
-        raise ValueError(f"alternative is 'two-sided', 'greater' or 'less', got {alternative!r}")
+        raise ParameterError(f"alternative is 'two-sided', 'greater' or 'less', got {alternative!r}")
     return None if alternative == "less" else low, None if alternative == "greater" else high
 
 
@@ -113,7 +114,7 @@ def mean_difference(
 
     Raises
     ------
-    ValueError
+    ParameterError
         A level or alternative that does not exist, or values that are not finite.
 
     Examples
@@ -208,7 +209,7 @@ def _test(treatment: Summary, control: Summary, method: str) -> tuple[tuple[Summ
     if method == "z":
         return (treatment, control), FixedTest(np.inf, "z")
     if method != "student":
-        raise ValueError(f"method is 'welch', 'student' or 'z', got {method!r}")
+        raise ParameterError(f"method is 'welch', 'student' or 'z', got {method!r}")
     df = treatment.n + control.n - 2
     degrees = (max(treatment.n - 1, 0.0), max(control.n - 1, 0.0))
     pooled = (degrees[0] * treatment.variance + degrees[1] * control.variance) / df if df > 0 else 0.0

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
 from abkit.stats.samples import finite_sample
@@ -28,7 +29,7 @@ def median_se(values: npt.ArrayLike) -> float:
 
     Raises
     ------
-    ValueError
+    ParameterError
         Fewer than two values.
 
     Examples
@@ -39,7 +40,7 @@ def median_se(values: npt.ArrayLike) -> float:
     y = np.sort(finite_sample(values))
     n = len(y)
     if n < 2:
-        raise ValueError("a median has a standard error from two values on")
+        raise ParameterError("a median has a standard error from two values on")
     rank = max(1, round(n / 2 - np.sqrt(n)))
     z = -special.ndtri(special.bdtr(rank - 1, n, 0.5))
     return float((y[n - rank] - y[rank - 1]) / (2 * z)) if z > 0 else float("nan")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.moments import Array
 
 
@@ -104,7 +105,7 @@ def _defined(p_values: npt.ArrayLike, adjust: Callable[[Array], Array]) -> Array
     """Adjust the p-values that exist, at most 1."""
     p = np.asarray(p_values, dtype=np.float64)
     if ((p < 0) | (p > 1)).any():
-        raise ValueError("p-values lie in [0, 1]")
+        raise ParameterError("p-values lie in [0, 1]")
     adjusted = np.full(p.shape, np.nan)
     known = ~np.isnan(p)
     if known.any():

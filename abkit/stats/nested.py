@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.cluster import clustered_mean
 from abkit.stats.samples import finite_sample
 
@@ -55,7 +56,7 @@ def variance_components(values: npt.ArrayLike, user: npt.ArrayLike, task: npt.Ar
 
     Raises
     ------
-    ValueError
+    ParameterError
         Fewer than two users, no user with two tasks, or no task with two runs.
 
     Examples
@@ -75,7 +76,7 @@ def variance_components(values: npt.ArrayLike, user: npt.ArrayLike, task: npt.Ar
     owner, labels = tasks[0][0], np.ravel(tasks[1])
     n, a, b = len(y), int(users.max()) + 1, len(owner)
     if a < 2 or b <= a or n <= b:
-        raise ValueError("two users, a user with two tasks and a task with two runs are needed")
+        raise ParameterError("two users, a user with two tasks and a task with two runs are needed")
     n_user, n_task = np.bincount(users).astype(float), np.bincount(labels).astype(float)
     mean_user, mean_task = np.bincount(users, y) / n_user, np.bincount(labels, y) / n_task
     ms_user = (n_user * (mean_user - y.mean()) ** 2).sum() / (a - 1)

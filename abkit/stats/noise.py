@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.moments import Array
 
 
@@ -39,7 +40,9 @@ def ratio_sd(
         np.asarray(v, dtype=np.float64) for v in (sd_numerator, sd_denominator, correlation, ratio, mean_denominator)
     )
     if (mean == 0).any() or (np.abs(rho) > 1).any() or (y < 0).any() or (x < 0).any():
-        raise ValueError("a ratio needs a mean denominator other than 0, a correlation in [-1, 1] and no negative sd")
+        raise ParameterError(
+            "a ratio needs a mean denominator other than 0, a correlation in [-1, 1] and no negative sd"
+        )
     return np.asarray(np.sqrt(np.maximum(y**2 - 2 * r * rho * y * x + r**2 * x**2, 0.0)) / np.abs(mean))
 
 
@@ -64,7 +67,7 @@ def quantile_sd(q: npt.ArrayLike, density: npt.ArrayLike) -> Array:
     """
     p, f = np.asarray(q, dtype=np.float64), np.asarray(density, dtype=np.float64)
     if ((p <= 0) | (p >= 1)).any() or (f <= 0).any():
-        raise ValueError("q must be in (0, 1) and the density positive")
+        raise ParameterError("q must be in (0, 1) and the density positive")
     return np.asarray(np.sqrt(p * (1 - p)) / f)
 
 
@@ -78,7 +81,7 @@ def paired_sd(sd: npt.ArrayLike, correlation: npt.ArrayLike) -> Array:
     """
     rho = np.asarray(correlation, dtype=np.float64)
     if (np.abs(rho) > 1).any():
-        raise ValueError("a correlation lies in [-1, 1]")
+        raise ParameterError("a correlation lies in [-1, 1]")
     return np.asarray(np.asarray(sd, dtype=np.float64) * np.sqrt(2 * (1 - rho)))
 
 
@@ -107,5 +110,5 @@ def trials_sd(
     """
     omega, s0, s1, k = (np.asarray(v, dtype=np.float64) for v in (sd_effect, sd_control, sd_treatment, trials))
     if (k <= 0).any():
-        raise ValueError("each task is tried at least once")
+        raise ParameterError("each task is tried at least once")
     return np.asarray(np.sqrt(omega**2 + (s0**2 + s1**2) / k))

@@ -7,6 +7,7 @@ from typing import Literal
 
 from scipy import special
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import Alternative, Estimate, Reason
 from abkit.stats.inference import Comparison, StudentTest
 from abkit.stats.means import Sample, check_level, keep_side, mean_difference, not_inferable, tail_p_value
@@ -48,7 +49,7 @@ def mean_noninferiority(
 
     Raises
     ------
-    ValueError
+    ParameterError
         A negative margin.
 
     Examples
@@ -112,7 +113,7 @@ def rate_noninferiority(
     """
     side, alternative = _goal_side(goal, margin)
     if margin >= 1:
-        raise ValueError(f"a margin of rates is below 1, got {margin:g}")
+        raise ParameterError(f"a margin of rates is below 1, got {margin:g}")
     check_counts(successes_t, n_t)
     check_counts(successes_c, n_c)
     counts = (successes_t, n_t, successes_c, n_c)
@@ -130,9 +131,9 @@ def rate_noninferiority(
 
 def _goal_side(goal: Goal, margin: float) -> tuple[int, Alternative]:
     if not (math.isfinite(margin) and margin >= 0):
-        raise ValueError(f"a margin is a number of at least 0: how much worse is still acceptable; got {margin:g}")
+        raise ParameterError(f"a margin is a number of at least 0: how much worse is still acceptable; got {margin:g}")
     if goal not in ("maximize", "minimize"):
-        raise ValueError(f"goal is 'maximize' or 'minimize', got {goal!r}")
+        raise ParameterError(f"goal is 'maximize' or 'minimize', got {goal!r}")
     return (1, "greater") if goal == "maximize" else (-1, "less")
 
 

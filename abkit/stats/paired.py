@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.cluster import clustered_mean
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
@@ -31,7 +32,7 @@ def paired_difference(control: npt.ArrayLike, treatment: npt.ArrayLike, level: f
 
     Raises
     ------
-    ValueError
+    ParameterError
         Different lengths.
 
     Examples
@@ -191,7 +192,7 @@ def sign_flip_test(differences: npt.ArrayLike, rng: np.random.Generator | None =
 
     Raises
     ------
-    ValueError
+    ParameterError
         More differences than can be counted, and no `rng`.
 
     Examples
@@ -212,7 +213,7 @@ def sign_flip_test(differences: npt.ArrayLike, rng: np.random.Generator | None =
         p_value = float((np.abs(sums) >= observed).mean())
         return Estimate(mean, p_value=p_value, method="sign flips, exact")
     if rng is None:
-        raise ValueError(f"{len(moved)} differences have too many flips to count: give an rng")
+        raise ParameterError(f"{len(moved)} differences have too many flips to count: give an rng")
     extreme = 0
     for start in range(0, draws, _BLOCK):
         flips = rng.integers(0, 2, (min(_BLOCK, draws - start), len(moved))) * 2 - 1
@@ -261,7 +262,7 @@ def signed_rank_test(differences: npt.ArrayLike) -> Estimate:
 def _differences(control: npt.ArrayLike, treatment: npt.ArrayLike) -> Array:
     c, t = finite_sample(control), finite_sample(treatment)
     if c.shape != t.shape or c.ndim != 1:
-        raise ValueError(f"pairs need as many values in both variants, not {c.shape} and {t.shape}")
+        raise ParameterError(f"pairs need as many values in both variants, not {c.shape} and {t.shape}")
     return t - c
 
 

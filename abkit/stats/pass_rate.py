@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import Estimate
 from abkit.stats.moments import Array
 from abkit.stats.paired import mean_estimate, paired_difference
@@ -27,7 +28,7 @@ def pass_at_k(n: npt.ArrayLike, successes: npt.ArrayLike, k: int) -> Array:
 
     Raises
     ------
-    ValueError
+    ParameterError
         Fewer than k trials of a task, or more successes than trials.
 
     Examples
@@ -137,7 +138,7 @@ def pass_rate_difference(
 def _checked(n: npt.ArrayLike, successes: npt.ArrayLike, k: int) -> tuple[Array, Array]:
     trials, passed = np.broadcast_arrays(np.asarray(n, dtype=np.float64), np.asarray(successes, dtype=np.float64))
     if k < 1 or (trials < k).any() or (passed < 0).any() or (passed > trials).any():
-        raise ValueError(f"every task needs at least k = {k} >= 1 trials, and no more successes than trials")
+        raise ParameterError(f"every task needs at least k = {k} >= 1 trials, and no more successes than trials")
     return trials, passed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.moments import Array
 from abkit.stats.scenario import Scenario, ScenarioOptions, check_range
 
@@ -13,7 +14,7 @@ _WORDS = ("paired", "alternative", "treatments", "correction", "goal")
 
 
 def true_effect(scenario: Scenario, effect: npt.ArrayLike | None, lift: npt.ArrayLike | None) -> Array:
-    """Return the absolute effect that was meant; raise ValueError for one that cannot be.
+    """Return the absolute effect that was meant; raise ParameterError for one that cannot be.
 
     Examples
     --------
@@ -21,31 +22,31 @@ def true_effect(scenario: Scenario, effect: npt.ArrayLike | None, lift: npt.Arra
     0.05
     """
     if effect is not None and lift is not None:
-        raise ValueError("give effect= or lift=, not both")
+        raise ParameterError("give effect= or lift=, not both")
     if lift is not None:
         if scenario.level is None or (scenario.level <= 0).any():
-            raise ValueError("a lift is relative to a positive control level: give mean= (or rate=)")
+            raise ParameterError("a lift is relative to a positive control level: give mean= (or rate=)")
         true = np.asarray(lift, dtype=np.float64) * scenario.level
     elif effect is not None:
         true = np.asarray(effect, dtype=np.float64)
     elif scenario.margin is not None:
         true = np.asarray(0.0)
     else:
-        raise ValueError("give effect= or lift=: the effect that must not be missed")
+        raise ParameterError("give effect= or lift=: the effect that must not be missed")
     if not np.isfinite(true).all():
-        raise ValueError("effects must be finite numbers")
+        raise ParameterError("effects must be finite numbers")
     if scenario.rate is not None:
         moved = np.asarray(scenario.rate) + true
         if ((moved <= 0) | (moved >= 1)).any():
             wrong = np.broadcast_to(moved, moved.shape)[(moved <= 0) | (moved >= 1)].flat[0]
-            raise ValueError(f"the treatment rate must stay in (0, 1), got {wrong:g}")
+            raise ParameterError(f"the treatment rate must stay in (0, 1), got {wrong:g}")
     if scenario.discordant is not None and (np.abs(true) >= np.asarray(scenario.discordant)).any():
-        raise ValueError("two rates cannot differ by more than the share of discordant units")
+        raise ParameterError("two rates cannot differ by more than the share of discordant units")
     return true
 
 
 def check_direction(scenario: Scenario, true: Array) -> None:
-    """Raise ValueError for an effect that no number of units detects: none, or one on the side that is not tested.
+    """Raise ParameterError for an effect that no number of units detects: none, or one on the side that is not tested.
 
     Examples
     --------
@@ -54,17 +55,17 @@ def check_direction(scenario: Scenario, true: Array) -> None:
     if scenario.margin is not None:
         distance = true * (1 if scenario.goal == "maximize" else -1) + np.asarray(scenario.margin)
         if (distance <= 0).any():
-            raise ValueError("the true effect is at or beyond the margin: no size shows non-inferiority")
+            raise ParameterError("the true effect is at or beyond the margin: no size shows non-inferiority")
         return
     if (true == 0).any():
-        raise ValueError("an effect of 0 needs infinitely many units: give the smallest effect that matters")
+        raise ParameterError("an effect of 0 needs infinitely many units: give the smallest effect that matters")
     wrong = {"two-sided": np.zeros_like(true, dtype=bool), "greater": true < 0, "less": true > 0}
     if wrong[scenario.alternative].any():
-        raise ValueError(f"the effect lies on the side that alternative={scenario.alternative!r} does not test")
+        raise ParameterError(f"the effect lies on the side that alternative={scenario.alternative!r} does not test")
 
 
 def checked_power(scenario: Scenario, power: npt.ArrayLike) -> Array:
-    """Return the wanted power; raise ValueError unless it lies in (alpha, 1).
+    """Return the wanted power; raise ParameterError unless it lies in (alpha, 1).
 
     Examples
     --------
@@ -74,12 +75,12 @@ def checked_power(scenario: Scenario, power: npt.ArrayLike) -> Array:
     check_range("power", power, 0, 1)
     target = np.asarray(power, dtype=np.float64)
     if (target <= np.asarray(scenario.alpha)).any():
-        raise ValueError("power must be above alpha: a test that ignores the data has power alpha")
+        raise ParameterError("power must be above alpha: a test that ignores the data has power alpha")
     return target
 
 
 def checked_size(n: npt.ArrayLike) -> Array:
-    """Return the units; raise ValueError for fewer than two.
+    """Return the units; raise ParameterError for fewer than two.
 
     Examples
     --------
@@ -88,7 +89,7 @@ def checked_size(n: npt.ArrayLike) -> Array:
     """
     size = np.asarray(n, dtype=np.float64)
     if not (np.isfinite(size) & (size >= FEWEST)).all():
-        raise ValueError("a test needs at least two units per variant")
+        raise ParameterError("a test needs at least two units per variant")
     return size
 
 

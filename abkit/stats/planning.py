@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.errors import ParameterError
 from abkit.stats.moments import Array
 from abkit.stats.plan_inputs import FEWEST, check_direction, checked_power, checked_size, scenario_shape, true_effect
 from abkit.stats.power_analysis import PowerAnalysis
@@ -45,7 +46,7 @@ def sample_size(
 
     Raises
     ------
-    ValueError
+    ParameterError
         An effect of 0 or in the wrong direction for a one-sided test, rates outside (0, 1), power not above alpha, or a
         size beyond 1e15 units.
 
@@ -121,7 +122,7 @@ def mde(n_control: npt.ArrayLike, *, power: npt.ArrayLike = 0.8, **options: Unpa
 
     Raises
     ------
-    ValueError
+    ParameterError
         Power not above alpha, or rates that cannot move far enough.
 
     Examples
@@ -137,7 +138,7 @@ def mde(n_control: npt.ArrayLike, *, power: npt.ArrayLike = 0.8, **options: Unpa
     n, wanted = np.broadcast_to(size, shape), np.broadcast_to(target, shape)
     sign = -1.0 if scenario.alternative == "less" else 1.0
     if scenario.margin is not None:
-        raise ValueError("a non-inferiority plan has a margin instead of an effect: solve for n or power")
+        raise ParameterError("a non-inferiority plan has a margin instead of an effect: solve for n or power")
     low, high = _effect_bracket(scenario, n, wanted, sign)
     true = sign * find_roots(lambda size: _probit_gap(scenario.power(sign * size, n), wanted), low, high)
     other = size if scenario.is_paired else size * np.asarray(scenario.allocation)
@@ -171,7 +172,7 @@ def required_alpha(
 
     alpha = special.expit(find_roots(excess, np.full(shape, -_LOGITS), np.full(shape, _LOGITS)))
     if np.isnan(alpha).any():
-        raise ValueError("no alpha between 1e-15 and 1 gives this power at this size")
+        raise ParameterError("no alpha between 1e-15 and 1 gives this power at this size")
     other = size if scenario.is_paired else size * np.asarray(scenario.allocation)
     return _answer("alpha", scenario, true, size, other, target, size, alpha=alpha)
 
@@ -193,7 +194,7 @@ def _solve_size(scenario: Scenario, true: Array, target: Array) -> Array:
     high = 4.0 * low
     while (short := gap(high) < 0).any():
         if high.max() ** 2 > _MOST:
-            raise ValueError(f"more than {_MOST:g} units are needed: the effect is too small beside the noise")
+            raise ParameterError(f"more than {_MOST:g} units are needed: the effect is too small beside the noise")
         low, high = np.where(short, high, low), np.where(short, 4.0 * high, high)
     return np.where(enough, low, find_roots(gap, low, high)) ** 2
 
@@ -209,13 +210,13 @@ def _effect_bracket(scenario: Scenario, n: Array, target: Array, sign: float) ->
         room = room if scenario.discordant is None else np.asarray(scenario.discordant)
         high = np.broadcast_to(room * (1 - 1e-9), n.shape)
         if short(high).any():
-            raise ValueError("no rate is far enough away to be detected with this power: more units are needed")
+            raise ParameterError("no rate is far enough away to be detected with this power: more units are needed")
         return high * 1e-9, high
     high = np.broadcast_to(np.asarray(scenario.sd, dtype=np.float64) / np.sqrt(n), n.shape)
     low = high * 0.0
     while (grow := short(high)).any():
         if not np.isfinite(high).all():
-            raise ValueError("no effect is large enough to be detected with this power: more units are needed")
+            raise ParameterError("no effect is large enough to be detected with this power: more units are needed")
         low, high = np.where(grow, high, low), np.where(grow, 2.0 * high, high)
     return low, high
 

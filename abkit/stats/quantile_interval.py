@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
 from abkit.stats.quantile import outer_probabilities
@@ -57,7 +58,7 @@ def order_statistic_ranks(n: int, q: float, level: float = 0.95) -> OrderStatist
 
     Raises
     ------
-    ValueError
+    ParameterError
         No rows, or q or level outside (0, 1).
 
     Examples
@@ -69,7 +70,7 @@ def order_statistic_ranks(n: int, q: float, level: float = 0.95) -> OrderStatist
     True
     """
     if n < 1 or not 0 < q < 1 or not 0 < level < 1:
-        raise ValueError(f"rows, and q and level in (0, 1) are needed, not {n}, {q} and {level}")
+        raise ParameterError(f"rows, and q and level in (0, 1) are needed, not {n}, {q} and {level}")
     tail = (1 - level) / 2
     low, high = binomial_quantile(tail, n, q), binomial_quantile(1 - tail, n, q) + 1
     above = float(special.bdtr(high - 1, n, q)) if high <= n else 1.0

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
 from abkit.stats.samples import finite_sample
@@ -62,7 +63,7 @@ def mann_whitney(control: npt.ArrayLike, treatment: npt.ArrayLike, level: float 
 
     Raises
     ------
-    ValueError
+    ParameterError
         An empty variant.
 
     Examples
@@ -74,7 +75,7 @@ def mann_whitney(control: npt.ArrayLike, treatment: npt.ArrayLike, level: float 
     """
     c, t = finite_sample(control), finite_sample(treatment)
     if min(len(c), len(t)) == 0:
-        raise ValueError("a rank test needs a value in both variants")
+        raise ParameterError("a rank test needs a value in both variants")
     gaps = np.sort((t[:, None] - c).ravel())
     u = float((gaps > 0).sum() + (gaps == 0).sum() / 2)
     ties = np.unique(np.concatenate([c, t]), return_counts=True)[1]
@@ -192,7 +193,7 @@ def brunner_munzel_permutation(
 
     Raises
     ------
-    ValueError
+    ParameterError
         Fewer than two values in a variant, or too many splits to count and no `rng`.
 
     Examples
@@ -202,7 +203,7 @@ def brunner_munzel_permutation(
     """
     c, t = finite_sample(control), finite_sample(treatment)
     if min(len(c), len(t)) < 2:
-        raise ValueError("two values per variant are needed")
+        raise ParameterError("two values per variant are needed")
     levels = np.unique(np.concatenate([c, t]), return_inverse=True)[1]
     counts = np.bincount(levels).astype(float)
     observed = abs(float(_studentized(*_level_counts(c, t)))) * (1 - 1e-10)
@@ -212,7 +213,7 @@ def brunner_munzel_permutation(
         ways = np.exp(log_ways - log_ways.max())
         return float(ways[np.abs(_studentized(counts - splits, splits)) >= observed].sum() / ways.sum())
     if rng is None:
-        raise ValueError("there are too many splits to count: give an rng")
+        raise ParameterError("there are too many splits to count: give an rng")
     extreme = 0
     for start in range(0, draws, _BLOCK):
         drawn = rng.multivariate_hypergeometric(counts.astype(int), len(t), min(_BLOCK, draws - start)).astype(float)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import Alternative, Estimate, Reason
 from abkit.stats.means import check_level, keep_side
 from abkit.stats.rate_methods import DIFFERENCES, RATE_INTERVALS, RATIOS
@@ -50,7 +51,7 @@ def rate(
     check_counts(successes, n)
     alpha = check_level(level) * (1 if alternative == "two-sided" else 2)
     if method not in RATE_INTERVALS:
-        raise ValueError(f"method is one of {', '.join(RATE_INTERVALS)}, got {method!r}")
+        raise ParameterError(f"method is one of {', '.join(RATE_INTERVALS)}, got {method!r}")
     value = successes / n
     low, high = RATE_INTERVALS[method](successes, n, alpha)
     se = math.sqrt(value * (1 - value) / n)
@@ -96,7 +97,7 @@ def rate_difference(
 
     Raises
     ------
-    ValueError
+    ParameterError
         Counts that do not fit, or a level, alternative or method that does not exist.
 
     Examples
@@ -110,7 +111,7 @@ def rate_difference(
     level_alpha = check_level(level)
     keep_side(0.0, 0.0, alternative)
     if method not in DIFFERENCES:
-        raise ValueError(f"method is one of {', '.join(DIFFERENCES)}, got {method!r}")
+        raise ParameterError(f"method is one of {', '.join(DIFFERENCES)}, got {method!r}")
     counts = (float(successes_t), float(n_t), float(successes_c), float(n_c))
     value = counts[0] / counts[1] - counts[2] / counts[3]
     se = math.sqrt(sum(x / n * (1 - x / n) / n for x, n in (counts[:2], counts[2:])))
@@ -156,7 +157,7 @@ def rate_ratio(
     check_counts(successes_c, n_c)
     alpha = check_level(level) * (1 if alternative == "two-sided" else 2)
     if method not in RATIOS:
-        raise ValueError(f"method is one of {', '.join(RATIOS)}, got {method!r}")
+        raise ParameterError(f"method is one of {', '.join(RATIOS)}, got {method!r}")
     counts = (float(successes_t), float(n_t), float(successes_c), float(n_c))
     low, high, statistic, p_value = RATIOS[method](counts, alpha, alternative)
     control = counts[2] / counts[3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.estimand import RatioLevel, contrast, delta_method
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.inference import Comparison, StudentTest
@@ -28,7 +29,7 @@ def ratio_linearised(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Ar
 
     Raises
     ------
-    ValueError
+    ParameterError
         The denominator adds up to 0.
 
     Examples
@@ -38,7 +39,7 @@ def ratio_linearised(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Ar
     """
     y, x = finite_sample(numerator), finite_sample(denominator)
     if x.sum() == 0:
-        raise ValueError("the denominator adds up to 0")
+        raise ParameterError("the denominator adds up to 0")
     ratio = y.sum() / x.sum()
     return np.asarray(ratio + (y - ratio * x) / x.mean())
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
 from abkit.stats.samples import finite_sample
@@ -77,7 +78,7 @@ def permutation_test(
         greater, less = float((gaps >= observed - slack).mean()), float((gaps <= observed + slack).mean())
         draws = len(gaps)
     elif rng is None:
-        raise ValueError(f"there are {splits:.3g} splits, too many to count: give an rng")
+        raise ParameterError(f"there are {splits:.3g} splits, too many to count: give an rng")
     else:
         gaps = _random_gaps(pooled, len(t), statistic, rng, draws)
         greater, less = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.moments import Array, Moments
 
 _CELLS = 4_000_000
@@ -33,7 +34,7 @@ def resplit(rows: npt.ArrayLike, runs: int, rng: np.random.Generator, *, share: 
 
     Raises
     ------
-    ValueError
+    ParameterError
         Fewer than four units, values that are not finite, a share outside (0, 1), or no runs.
 
     Examples
@@ -44,9 +45,9 @@ def resplit(rows: npt.ArrayLike, runs: int, rng: np.random.Generator, *, share: 
     """
     values = np.asarray(rows, dtype=np.float64)
     if values.ndim != 2 or values.shape[0] < 4 or not np.isfinite(values).all():
-        raise ValueError("rows is a table (units, columns) of finite values, with four units at least")
+        raise ParameterError("rows is a table (units, columns) of finite values, with four units at least")
     if not 0 < share < 1 or runs < 1:
-        raise ValueError(f"the share must be in (0, 1) and runs at least 1, got {share:g} and {runs}")
+        raise ParameterError(f"the share must be in (0, 1) and runs at least 1, got {share:g} and {runs}")
     n, p = values.shape
     shift = values.mean(axis=0)
     centered = values - shift

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.moments import Array
 
 
@@ -21,7 +22,7 @@ def finite_sample(values: npt.ArrayLike) -> Array:
 
     Raises
     ------
-    ValueError
+    ParameterError
         More than one axis, or a value that is missing or infinite: whoever calls decides what to do with those.
 
     Examples
@@ -31,7 +32,7 @@ def finite_sample(values: npt.ArrayLike) -> Array:
     """
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1:
-        raise ValueError(f"a sample has one axis, not {sample.ndim}")
+        raise ParameterError(f"a sample has one axis, not {sample.ndim}")
     if not np.isfinite(sample).all():
-        raise ValueError(f"{int((~np.isfinite(sample)).sum())} of {sample.size} values are missing or infinite")
+        raise ParameterError(f"{int((~np.isfinite(sample)).sum())} of {sample.size} values are missing or infinite")
     return sample

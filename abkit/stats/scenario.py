@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.errors import ParameterError
 from abkit.stats.dunnett import dunnett_critical_value
 from abkit.stats.estimate import Alternative
 from abkit.stats.moments import Array
@@ -85,7 +86,7 @@ class Scenario:
 
     Raises
     ------
-    ValueError
+    ParameterError
         Anything out of its range, or neither or both of `rate` and `sd`.
 
     Examples
@@ -116,23 +117,25 @@ class Scenario:
 
     def __post_init__(self) -> None:
         if (self.rate is None) == (self.sd is None):
-            raise ValueError("give either rate= (a proportion) or sd= (any other metric)")
+            raise ParameterError("give either rate= (a proportion) or sd= (any other metric)")
         if self.discordant is not None and self.rate is None:
-            raise ValueError("discordant= belongs to a proportion: give rate= too")
+            raise ParameterError("discordant= belongs to a proportion: give rate= too")
         if self.paired and self.rate is not None and self.discordant is None:
-            raise ValueError("a paired proportion needs discordant=, the share of units on which the variants differ")
+            raise ParameterError(
+                "a paired proportion needs discordant=, the share of units on which the variants differ"
+            )
         if self.paired and self.treatments > 1:
-            raise ValueError("a paired plan compares two variants: plan each treatment by itself with its alpha")
+            raise ParameterError("a paired plan compares two variants: plan each treatment by itself with its alpha")
         if self.alternative not in ("two-sided", "greater", "less"):
-            raise ValueError(f"alternative is 'two-sided', 'greater' or 'less', got {self.alternative!r}")
+            raise ParameterError(f"alternative is 'two-sided', 'greater' or 'less', got {self.alternative!r}")
         if self.correction not in ("none", "bonferroni", "dunnett"):
-            raise ValueError(f"correction is 'none', 'bonferroni' or 'dunnett', got {self.correction!r}")
+            raise ParameterError(f"correction is 'none', 'bonferroni' or 'dunnett', got {self.correction!r}")
         if self.treatments < 1:
-            raise ValueError(f"an experiment has at least one treatment, got {self.treatments}")
+            raise ParameterError(f"an experiment has at least one treatment, got {self.treatments}")
         for name, (low, high, closed) in _RANGES.items():
             check_range(name, getattr(self, name), low, high, closed)
         if (self.design_effect <= 0).any():
-            raise ValueError("rows this unlike (a negative icc with many rows per unit) cannot exist")
+            raise ParameterError("rows this unlike (a negative icc with many rows per unit) cannot exist")
 
     @property
     def level(self) -> Array | None:
@@ -227,7 +230,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
 
 
 def check_range(name: str, value: npt.ArrayLike | None, low: float, high: float, closed: bool = False) -> None:
-    """Raise ValueError where a number lies outside a range; open unless `closed`.
+    """Raise ParameterError where a number lies outside a range; open unless `closed`.
 
     Examples
     --------
@@ -240,7 +243,7 @@ def check_range(name: str, value: npt.ArrayLike | None, low: float, high: float,
     if not (inside & np.isfinite(numbers)).all():
         wrong = numbers[~(inside & np.isfinite(numbers))].flat[0]
         limits = f"{'[' if closed else '('}{low:g}, {high:g}{']' if closed else ')'}"
-        raise ValueError(f"{name} must be in {limits}, got {wrong:g}")
+        raise ParameterError(f"{name} must be in {limits}, got {wrong:g}")
 
 
 @cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.moments import Array
 from abkit.stats.roots import find_roots
 
@@ -18,14 +19,14 @@ _LARGEST_SCORE = 1e4
 
 
 def check_counts(successes: float, n: float) -> None:
-    """Raise ValueError unless 0 <= successes <= n and n > 0.
+    """Raise ParameterError unless 0 <= successes <= n and n > 0.
 
     Examples
     --------
     >>> check_counts(3, 10)
     """
     if not (np.isfinite(n) and n > 0 and 0 <= successes <= n):
-        raise ValueError(f"a rate needs 0 <= successes <= n and n > 0, got {successes:g} of {n:g}")
+        raise ParameterError(f"a rate needs 0 <= successes <= n and n > 0, got {successes:g} of {n:g}")
 
 
 def constrained_rate(

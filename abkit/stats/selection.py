@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import Estimate, number_text, text_table
 from abkit.stats.means import check_level
 from abkit.stats.scenario import check_range
@@ -58,7 +59,7 @@ def exaggeration(true_effect: float, se: float, *, alpha: float = 0.05) -> Exagg
 
     Raises
     ------
-    ValueError
+    ParameterError
         A true effect of 0, or numbers out of range.
 
     Examples
@@ -72,7 +73,7 @@ def exaggeration(true_effect: float, se: float, *, alpha: float = 0.05) -> Exagg
     check_range("alpha", alpha, 0, 1)
     check_range("se", se, 0, math.inf)
     if true_effect == 0 or not math.isfinite(true_effect):
-        raise ValueError("a true effect of 0 cannot be exaggerated: give the effect that is believed")
+        raise ParameterError("a true effect of 0 cannot be exaggerated: give the effect that is believed")
     ratio, z = abs(true_effect) / se, -float(special.ndtri(alpha / 2))
     right, wrong = float(special.ndtr(ratio - z)), float(special.ndtr(-ratio - z))
     power = right + wrong
@@ -135,7 +136,7 @@ def effect_spread(values: npt.ArrayLike, ses: npt.ArrayLike) -> tuple[float, flo
     """
     y, s = np.asarray(values, dtype=np.float64), np.asarray(ses, dtype=np.float64)
     if y.size < 2 or y.shape != s.shape or not np.isfinite(y).all() or not (np.isfinite(s) & (s > 0)).all():
-        raise ValueError("a spread needs two or more finite estimates with positive standard errors")
+        raise ParameterError("a spread needs two or more finite estimates with positive standard errors")
 
     def mean_at(tau2: float) -> float:
         weight = 1 / (s**2 + tau2)
@@ -169,7 +170,7 @@ def conditional_estimate(value: float, se: float, *, alpha: float = 0.05, level:
 
     Raises
     ------
-    ValueError
+    ParameterError
         An estimate that was not significant.
 
     Examples
@@ -182,7 +183,7 @@ def conditional_estimate(value: float, se: float, *, alpha: float = 0.05, level:
     check_range("se", se, 0, math.inf)
     bound, z = -float(special.ndtri(alpha / 2)), value / se
     if abs(z) < bound:
-        raise ValueError(f"|value| / se = {abs(z):g} is not beyond {bound:g}: nothing was selected")
+        raise ParameterError(f"|value| / se = {abs(z):g} is not beyond {bound:g}: nothing was selected")
     size = abs(z)
     likely = optimize.minimize_scalar(
         lambda theta: (size - theta) ** 2 / 2 + math.log(_selected(theta, bound)),
@@ -236,7 +237,7 @@ def best_of(values: npt.ArrayLike, ses: npt.ArrayLike, *, level: float = 0.95) -
     """
     effects, errors = np.asarray(values, dtype=np.float64), np.asarray(ses, dtype=np.float64)
     if effects.size < 3:
-        raise ValueError("joint shrinkage needs at least three variants to see how much they differ")
+        raise ParameterError("joint shrinkage needs at least three variants to see how much they differ")
     mean, spread = effect_spread(effects, errors)
     place = int(effects.argmax())
     observed = {"variant": place, "observed": float(effects[place])}

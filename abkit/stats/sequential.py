@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.errors import ParameterError
 from abkit.stats.estimand import Effect
 from abkit.stats.moments import Array
 
@@ -31,7 +32,7 @@ def mixture_variance(planned_units: float, alpha: float, exact: bool = True) -> 
 
     Raises
     ------
-    ValueError
+    ParameterError
         A size that is not positive, or alpha outside (0, 1).
 
     Examples
@@ -40,7 +41,7 @@ def mixture_variance(planned_units: float, alpha: float, exact: bool = True) -> 
     0.00821197
     """
     if not planned_units > 0 or not 0 < alpha < 1:
-        raise ValueError(f"a planned size above 0 and alpha in (0, 1) are needed, not {planned_units} and {alpha}")
+        raise ParameterError(f"a planned size above 0 and alpha in (0, 1) are needed, not {planned_units} and {alpha}")
     if not exact:
         return float((-2 * np.log(alpha) + np.log1p(-2 * np.log(alpha))) / planned_units)
     return float((-special.lambertw(-(alpha**2) / np.e, -1).real - 1) / planned_units)

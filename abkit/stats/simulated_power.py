@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import text_table
 
 Draw = Callable[[np.random.Generator, int], Any]
@@ -66,7 +67,7 @@ def simulate_power(draw: Draw, rejects: Rejects, n: int, *, runs: int = 1000, se
       seed   0
     """
     if n < 1 or runs < 1:
-        raise ValueError("a simulation needs at least one unit and one run")
+        raise ParameterError("a simulation needs at least one unit and one run")
     streams = np.random.SeedSequence(seed).spawn(runs)
     hits = sum(bool(rejects(draw(np.random.default_rng(stream), n))) for stream in streams)
     power = hits / runs
@@ -101,7 +102,7 @@ def simulate_sample_size(
 
     Raises
     ------
-    ValueError
+    ParameterError
         Not even `high` reaches the target.
 
     Examples
@@ -112,14 +113,14 @@ def simulate_sample_size(
     27
     """
     if not 0 < power < 1:
-        raise ValueError(f"power must be in (0, 1), got {power:g}")
+        raise ParameterError(f"power must be in (0, 1), got {power:g}")
     found = simulate_power(draw, rejects, low, runs=runs, seed=seed)
     if found.power >= power:
         return found
     # Doubling first: the largest size allowed may cost far more than the one needed.
     while found.power < power:
         if found.n >= high:
-            raise ValueError(f"{high} units reach a power of {found.power:.3f} only, not {power:g}")
+            raise ParameterError(f"{high} units reach a power of {found.power:.3f} only, not {power:g}")
         low = found.n
         found = simulate_power(draw, rejects, min(2 * low, high), runs=runs, seed=seed)
     while found.n - low > 1:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.errors import ParameterError
 from abkit.stats.moments import Array
 from abkit.stats.scenario import check_range
 from abkit.stats.sequential import ConfidenceSequence
@@ -47,7 +48,7 @@ def rank_sample_size(
     check_range("allocation", allocation, 0, math.inf)
     away = np.asarray(superiority, dtype=np.float64) - 0.5
     if (away == 0).any():
-        raise ValueError("a superiority of 0.5 is no effect: no number of units detects it")
+        raise ParameterError("a superiority of 0.5 is no effect: no number of units detects it")
     ratio = np.asarray(allocation, dtype=np.float64)
     reach = _z(np.asarray(alpha) / sides) + _z(1 - np.asarray(power))
     return np.asarray(reach**2 * (1 + ratio) / (12 * ratio * away**2))
@@ -71,7 +72,7 @@ def split_sample_size(
 
     Raises
     ------
-    ValueError
+    ParameterError
         Equal splits, or a planned share of 0.
 
     Examples
@@ -83,13 +84,13 @@ def split_sample_size(
     check_range("power", power, 0, 1)
     p0, p1 = (np.asarray(x, dtype=np.float64) for x in (planned, actual))
     if p0.shape != p1.shape or p0.size < 2 or (p0 <= 0).any() or (p1 < 0).any():
-        raise ValueError("two splits of the same variants are needed, every planned share positive")
+        raise ParameterError("two splits of the same variants are needed, every planned share positive")
     p0, p1 = p0 / p0.sum(), p1 / p1.sum()
     effect = float(((p1 - p0) ** 2 / p0).sum())
     if effect < 1e-20:
-        raise ValueError("the two splits are equal: there is nothing to detect")
+        raise ParameterError("the two splits are equal: there is nothing to detect")
     if power <= alpha:
-        raise ValueError("power must be above alpha")
+        raise ParameterError("power must be above alpha")
     df = p0.size - 1
     bound = float(special.chdtri(df, alpha))
     return float(optimize.brentq(lambda x: 1 - special.chndtr(bound, df, x) - power, 0.0, 1e5, xtol=1e-10)) / effect
@@ -113,7 +114,7 @@ def miller_sample_size(
     folded = np.where(baseline > 0.5, 1 - baseline, baseline)
     moved = folded + delta
     if (delta == 0).any() or (moved >= 1).any():
-        raise ValueError("the effect must not be 0, and the treatment rate must stay in (0, 1)")
+        raise ParameterError("the effect must not be 0, and the treatment rate must stay in (0, 1)")
     null, true = 2 * folded * (1 - folded), folded * (1 - folded) + moved * (1 - moved)
     reach = _z(np.asarray(alpha) / 2) * np.sqrt(null) + _z(1 - np.asarray(power)) * np.sqrt(true)
     return np.asarray((reach / delta) ** 2)
@@ -160,7 +161,7 @@ def power_each(power: npt.ArrayLike, guardrails: int) -> Array:
     """
     check_range("power", power, 0, 1)
     if guardrails < 0:
-        raise ValueError(f"guardrails cannot be fewer than 0, got {guardrails}")
+        raise ParameterError(f"guardrails cannot be fewer than 0, got {guardrails}")
     return np.asarray(1 - (1 - np.asarray(power, dtype=np.float64)) / (guardrails + 1))
 
 
@@ -173,7 +174,7 @@ def best_allocation(treatments: int) -> float:
     0.5
     """
     if treatments < 1:
-        raise ValueError(f"an experiment has at least one treatment, got {treatments}")
+        raise ParameterError(f"an experiment has at least one treatment, got {treatments}")
     return 1 / math.sqrt(treatments)
 
 

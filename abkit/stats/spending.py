@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.errors import ParameterError
 from abkit.stats.moments import Array
 
 Family = Literal["obrien_fleming", "pocock", "hwang_shih_decani", "power"]
@@ -30,7 +31,7 @@ class Spending:
 
     Raises
     ------
-    ValueError
+    ParameterError
         An unknown family, or a power that is not positive.
 
     Examples
@@ -44,9 +45,9 @@ class Spending:
 
     def __post_init__(self) -> None:
         if self.family not in ("obrien_fleming", "pocock", "hwang_shih_decani", "power"):
-            raise ValueError(f"{self.family!r} is not a family of spending functions")
+            raise ParameterError(f"{self.family!r} is not a family of spending functions")
         if self.family == "power" and self.parameter <= 0:
-            raise ValueError("the power of a spending function is positive")
+            raise ParameterError("the power of a spending function is positive")
 
     def __call__(self, information: npt.ArrayLike, error: float) -> Array:
         """Error spent by `information` (...), a share of the planned one; all of it from 1 on."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import html_table, number_text, text_table
 from abkit.stats.moments import Array
 from abkit.stats.multiplicity import holm
@@ -74,7 +75,7 @@ def srm(
 
     Raises
     ------
-    ValueError
+    ParameterError
         Fewer than two positive shares, no units, negative or not finite numbers; for "exact" also counts that are not
         whole, or too many splits to add up.
 
@@ -102,7 +103,7 @@ def srm(
     elif method == "chi-square":
         p_value = float(special.chdtrc(df, statistic))
     else:
-        raise ValueError(f"method is 'chi-square' or 'exact', got {method!r}")
+        raise ParameterError(f"method is 'chi-square' or 'exact', got {method!r}")
     return SplitTest(tuple(counts.tolist()), tuple(expected.tolist()), statistic, df, p_value)
 
 
@@ -170,10 +171,10 @@ def sequential_srm(
     counts = np.asarray(observed, dtype=np.float64)
     weights = _weights(shares)
     if (counts < 0).any() or not np.isfinite(counts).all() or (np.diff(counts, axis=-2) < 0).any():
-        raise ValueError("counts are cumulative: finite, not negative, and never falling")
+        raise ParameterError("counts are cumulative: finite, not negative, and never falling")
     total = 200.0 if concentration is None else concentration
     if not total > 0:
-        raise ValueError(f"the concentration must be positive, got {total:g}")
+        raise ParameterError(f"the concentration must be positive, got {total:g}")
     planned = weights > 0
     prior, share, seen = total * weights[planned], weights[planned], counts[..., planned]
     n = seen.sum(axis=-1)
@@ -187,25 +188,27 @@ def sequential_srm(
 def _weights(shares: npt.ArrayLike) -> Array:
     weights = np.asarray(shares, dtype=np.float64)
     if not np.isfinite(weights).all() or (weights < 0).any() or (weights > 0).sum() < 2:
-        raise ValueError("a split needs at least two variants with a positive share, and no negative one")
+        raise ParameterError("a split needs at least two variants with a positive share, and no negative one")
     return np.asarray(weights / weights.sum())
 
 
 def _checked(observed: npt.ArrayLike, shares: npt.ArrayLike) -> tuple[Array, Array]:
     counts, weights = np.asarray(observed, dtype=np.float64), _weights(shares)
     if counts.shape != weights.shape:
-        raise ValueError(f"one count and one share per variant, got {counts.size} counts and {weights.size} shares")
+        raise ParameterError(f"one count and one share per variant, got {counts.size} counts and {weights.size} shares")
     if not np.isfinite(counts).all() or (counts < 0).any() or counts.sum() <= 0:
-        raise ValueError("a split needs units, and counts that are finite and not negative")
+        raise ParameterError("a split needs units, and counts that are finite and not negative")
     return counts, weights
 
 
 def _exact(counts: Array, weights: Array) -> float:
     if (counts != np.round(counts)).any():
-        raise ValueError("the exact test counts units: whole numbers only")
+        raise ParameterError("the exact test counts units: whole numbers only")
     n, variants = int(counts.sum()), counts.size
     if (n + 1.0) ** (variants - 1) > _MOST_TABLES:
-        raise ValueError(f"{n} units over {variants} variants are too many splits to add up; use the chi-square test")
+        raise ParameterError(
+            f"{n} units over {variants} variants are too many splits to add up; use the chi-square test"
+        )
     free = np.indices((n + 1,) * (variants - 1)).reshape(variants - 1, -1)
     free = free[:, free.sum(axis=0) <= n]
     tables = np.vstack([free, n - free.sum(axis=0)])

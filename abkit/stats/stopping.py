@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.errors import ParameterError
 from abkit.stats.boundary import distinct_looks, exit_probabilities
 from abkit.stats.estimand import Effect
 from abkit.stats.estimate import Estimate
@@ -119,7 +120,7 @@ def stopped_estimate(value: float, se: float, bounds: Bounds, level: float = 0.9
 
     Raises
     ------
-    ValueError
+    ParameterError
         A standard error that is not positive.
 
     Examples
@@ -129,7 +130,7 @@ def stopped_estimate(value: float, se: float, bounds: Bounds, level: float = 0.9
     (3.0, 1.04, 0.0027)
     """
     if not se > 0:
-        raise ValueError("a standard error above 0 is needed")
+        raise ParameterError("a standard error above 0 is needed")
     z = value / se
     unit = se * np.sqrt(bounds.information[-1])
     reach = (abs(z) + 12) / float(np.sqrt(bounds.information[0]))

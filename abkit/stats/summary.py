@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from abkit.errors import ParameterError
 from abkit.stats.estimand import Levels
 
 _ROUNDING = 8 * np.finfo(np.float64).eps
@@ -29,7 +30,7 @@ class Summary:
 
     Raises
     ------
-    ValueError
+    ParameterError
         A negative n or variance, or a number that is not finite.
 
     Examples
@@ -44,9 +45,9 @@ class Summary:
 
     def __post_init__(self) -> None:
         if not all(map(math.isfinite, (self.n, self.mean, self.variance))):
-            raise ValueError("n, mean and variance must be finite numbers; drop or cap such values first")
+            raise ParameterError("n, mean and variance must be finite numbers; drop or cap such values first")
         if self.n < 0 or self.variance < 0:
-            raise ValueError(f"n and variance cannot be negative, got n={self.n:g} and variance={self.variance:g}")
+            raise ParameterError(f"n and variance cannot be negative, got n={self.n:g} and variance={self.variance:g}")
 
     @classmethod
     def of(cls, sample: npt.ArrayLike | Summary) -> Summary:
@@ -57,14 +58,14 @@ class Summary:
 
         Raises
         ------
-        ValueError
+        ParameterError
             A value that is NaN or infinite: whether it is dropped, filled or capped is for the caller to decide.
         """
         if isinstance(sample, Summary):
             return sample
         values = np.asarray(sample, dtype=np.float64).ravel()
         if not np.isfinite(values).all():
-            raise ValueError("the sample has missing or infinite values; drop, fill or cap them first")
+            raise ParameterError("the sample has missing or infinite values; drop, fill or cap them first")
         n = values.size
         if n == 0:
             return cls(0.0, 0.0, 0.0)
@@ -80,7 +81,7 @@ class Summary:
 
         Raises
         ------
-        ValueError
+        ParameterError
             n < 1, or a sum of squares that no n numbers with this sum can have.
 
         Examples
@@ -89,11 +90,13 @@ class Summary:
         Summary(n=10.0, mean=10.5, variance=1.0)
         """
         if n < 1:
-            raise ValueError(f"sums need n of at least 1, got {n:g}")
+            raise ParameterError(f"sums need n of at least 1, got {n:g}")
         mean = total / n
         centered = squares - total * mean
         if centered < -_ROUNDING * abs(squares):
-            raise ValueError(f"sum of squares {squares:g} is below sum^2 / n = {total * mean:g}: the sums do not fit")
+            raise ParameterError(
+                f"sum of squares {squares:g} is below sum^2 / n = {total * mean:g}: the sums do not fit"
+            )
         spread = 0.0 if centered <= _ROUNDING * abs(squares) else centered
         return cls(float(n), float(mean), spread / (n - 1) if n > 1 else 0.0)
 
@@ -107,11 +110,11 @@ class Summary:
 
         Raises
         ------
-        ValueError
+        ParameterError
             A mean that is not positive.
         """
         if self.mean <= 0:
-            raise ValueError(f"a mean of {self.mean:g} has no logarithm")
+            raise ParameterError(f"a mean of {self.mean:g} has no logarithm")
         return Summary(self.n, math.log(self.mean), self.variance / self.mean**2)
 
 
@@ -131,7 +134,7 @@ def trimmed(sample: npt.ArrayLike, share: float = 0.2) -> Summary:
 
     Raises
     ------
-    ValueError
+    ParameterError
         A share outside [0, 0.5), or values that are not finite.
 
     Examples
@@ -140,7 +143,7 @@ def trimmed(sample: npt.ArrayLike, share: float = 0.2) -> Summary:
     3.0
     """
     if not 0 <= share < 0.5:
-        raise ValueError(f"the trimmed share must be in [0, 0.5), got {share:g}")
+        raise ParameterError(f"the trimmed share must be in [0, 0.5), got {share:g}")
     values = np.sort(np.asarray(sample, dtype=np.float64).ravel())
     cut = int(share * values.size)
     kept = values[cut : values.size - cut]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.errors import ParameterError
 from abkit.stats.estimate import Estimate
 
 _Z = 1.959963984540054
@@ -36,7 +37,9 @@ def effect_trend(times: npt.ArrayLike, values: npt.ArrayLike, ses: npt.ArrayLike
     """
     t, y, s = (np.asarray(x, dtype=np.float64) for x in (times, values, ses))
     if t.size < 3 or not t.shape == y.shape == s.shape or not (s > 0).all() or np.ptp(t) == 0:
-        raise ValueError("a trend needs three or more times, not all equal, with an effect and a positive error each")
+        raise ParameterError(
+            "a trend needs three or more times, not all equal, with an effect and a positive error each"
+        )
     weight = 1 / s**2
     center = (weight * t).sum() / weight.sum()
     room = float((weight * (t - center) ** 2).sum())
