@@ -115,7 +115,8 @@ class Comparison:
                 squared = self.test.multiplier(self.effect(ratio), alpha) ** 2
                 curve = level_c**2 - squared * cc
                 middle = level_t * level_c - squared * tc
-                inside = middle**2 - curve * (level_t**2 - squared * tt)
+                spread = tt * level_c**2 + cc * level_t**2 - 2 * tc * level_t * level_c
+                inside = squared * spread + squared**2 * (tc**2 - cc * tt)  # expanded: no large numbers to cancel
                 moved = (middle + side * np.sqrt(np.maximum(inside, 0.0))) / curve
                 settled = np.abs(moved - ratio) <= 1e-13 * np.abs(moved)
                 ratio = moved

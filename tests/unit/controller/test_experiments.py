@@ -1,4 +1,5 @@
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +23,9 @@ VARIANTS = [
 
 
 def experiment(key: str = "demo", **changes: Any) -> Experiment:
-    given = {"min_sample_size": 20, "plan": Plan(inference="fixed"), "agent_id": "writer", **changes}
+    """A fixed id: the split follows from it, and a chance difference must not come and go."""
+    own = {"min_sample_size": 20, "plan": Plan(inference="fixed"), "agent_id": "writer"}
+    given = {**own, "id": str(uuid.uuid5(uuid.NAMESPACE_DNS, key)), **changes}
     return Experiment(key, VARIANTS, Mean("score"), **given)
 
 
