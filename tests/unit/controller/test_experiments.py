@@ -376,7 +376,7 @@ def test_organizations_do_not_see_each_other(store: Engine) -> None:
     mine, theirs = ExperimentController(store, "acme"), ExperimentController(store, "umbrella")
     stored = mine.create(experiment(), agent={"secret": 1})
     mine.start("demo")
-    assert theirs.create(experiment()).agent_id == "writer"
+    assert theirs.create(experiment(id="")).agent_id == "writer"
     assert theirs.agent("writer").config == {}
     assert theirs.assign("writer", "user-1").variant is None
     for name in (stored.id,):
