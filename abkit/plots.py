@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BETTER, WORSE, NEUTRAL = "#0072B2", "#D55E00", "#666666"
-_WIDEST = 6.0
+_WIDEST = 12.0
 
 
 def forest(analysis: Analysis, ax: Axes | None = None) -> Axes:
