@@ -1,0 +1,108 @@
+"""The application: its routes, and what every request goes through on its way to them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+
+from fastapi import FastAPI
+from sqlalchemy import text
+from starlette.middleware import Middleware
+
+from abkit import __version__
+from abkit.api.auth import Authentication, Labs
+from abkit.api.gate import BodyLimit, Gate
+from abkit.api.openapi import describe
+from abkit.api.problems import add_handlers
+from abkit.api.replay import Replay
+from abkit.api.routes import agents, experiments, ingestion, keys
+from abkit.api.schemas import Health
+from abkit.controller.catalog import utc_now
+from abkit.store.engine import open_engine, reading
+from abkit.store.schema import upgrade
+
+
+def create_app(
+    url: str,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    largest_body: int = 1 << 20,
+    largest_bulk: int = 16 << 20,
+) -> FastAPI:
+    """Make the application on a store, which is created or upgraded.
+
+    Parameters
+    ----------
+    url : str
+        ``sqlite:///abkit.db``, ``sqlite://`` (in memory) or ``postgresql://user@host/database``.
+    clock : callable
+        Returns the time.
+    largest_body, largest_bulk : int
+        Bytes of a request, and of one with many observations.
+
+    Returns
+    -------
+    FastAPI
+
+    Raises
+    ------
+    ParameterError
+        Not the address of a store.
+    StoreError
+        It cannot be reached, or a newer abkit wrote it.
+
+    Examples
+    --------
+    >>> app = create_app("sqlite://")
+    >>> app.title
+    'abkit'
+    """
+    engine = open_engine(url)
+    try:
+        upgrade(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    labs = Labs(engine, clock)
+    app = FastAPI(
+        title="abkit",
+        version=__version__,
+        description="Controlled experiments on AI-agent variants: create, assign, record, decide.",
+        docs_url=None,  # the stock pages load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_closing(labs),
+        middleware=[
+            Middleware(Gate),
+            Middleware(Authentication, labs=labs),
+            Middleware(BodyLimit, largest=largest_body, largest_bulk=largest_bulk),
+            Middleware(Replay, labs=labs),
+        ],
+    )
+    app.state.labs = labs
+    add_handlers(app)
+    for router in (experiments.router, ingestion.router, agents.router, keys.router):
+        app.include_router(router)
+    _add_health(app, labs)
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]
+    return app
+
+
+def _closing(labs: Labs) -> Callable[[FastAPI], object]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        labs.close()
+
+    return lifespan
+
+
+def _add_health(app: FastAPI, labs: Labs) -> None:
+    @app.get("/health", tags=["health"])
+    def health() -> Health:
+        """Say whether the store answers; needs no key."""
+        with reading(labs.engine) as connection:
+            connection.execute(text("SELECT 1"))
+        return Health()
