@@ -56,12 +56,12 @@ _log = logging.getLogger("abkit.api")
 def problem(
     status: int, detail: str, *, problems: Sequence[str] = (), headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return a problem as a response; `problems` lists every single thing that is wrong.
+    r"""Return a problem as a response; `problems` lists every single thing that is wrong.
 
     Examples
     --------
     >>> problem(404, "no experiment 'demo'").body
-    b'{"type": "about:blank", "title": "Not Found", "status": 404, "detail": "no experiment \\'demo\\'"}'
+    b'{"type": "about:blank", "title": "Not Found", "status": 404, "detail": "no experiment \'demo\'"}'
     """
     body: dict[str, object] = {"type": "about:blank", "title": _title(status), "status": status, "detail": detail}
     if problems:
