@@ -15,6 +15,7 @@ from abkit.store.keys import Scope
 
 _LAST = datetime(2200, 1, 1, tzinfo=UTC)
 _LONGEST_ID = 1024
+_DEEPEST = 50
 
 
 def _short(text: str) -> str:
@@ -29,13 +30,24 @@ def _near(moment: datetime) -> datetime:
     return moment
 
 
+def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what could be stored but not be given back: deep values exhaust whatever walks through them."""
+    level: list[Any] = [config]
+    for _ in range(_DEEPEST):
+        inner = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]
+        level = [value for values in inner for value in values]
+    if level:
+        raise ValueError(f"nested more than {_DEEPEST} deep")
+    return config
+
+
 _NO_NUL = r"^[^\x00]*$"
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_NUL)]
 Id = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID, pattern=_NO_NUL), AfterValidator(_short)]
 Prose = Annotated[str, Field(max_length=10_000, pattern=_NO_NUL)]
 Time = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_near)]
 AnyKind = Annotated[Mean | Proportion | Ratio | Quantile, Field(discriminator="kind")]
-Config = dict[str, Any]
+Config = Annotated[dict[str, Any], AfterValidator(_flat)]
 
 
 class Body(BaseModel):
@@ -243,8 +255,8 @@ class AgentOut(BaseModel):
     """An agent and the configuration it should run with; `version` is its ETag."""
 
     id: str
-    config: Config
-    previous_config: Config | None
+    config: dict[str, Any]
+    previous_config: dict[str, Any] | None
     version: int
     updated_at: datetime
 

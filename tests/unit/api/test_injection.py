@@ -68,7 +68,7 @@ def test_hostile_text_in_every_field(client: Any, body: dict[str, Any], running:
             what = (method, path, place, answer.text[:300])
             assert answer.status_code < 500, what
             if kind in NEVER or (kind in SIZE and "config" not in place):
-                assert 400 <= answer.status_code, what
+                assert answer.status_code >= 400, what
             if answer.status_code == 201 and path == EXPERIMENTS:
                 shown = client("GET", f"{EXPERIMENTS}/{answer.json()['id']}").json()
                 assert (
@@ -86,12 +86,12 @@ def test_hostile_text_in_every_field(client: Any, body: dict[str, Any], running:
 def test_hostile_text_in_every_address(client: Any, running: str, kind: str) -> None:
     text = quote(HOSTILE[kind].encode("utf-8", "surrogatepass"), safe="")
     paths = [(method, path) for path, found in client.app.openapi()["paths"].items() for method in found if "{" in path]
-    for method, path in paths:
+    for method, path in sorted(paths, key=lambda one: one[0] == "put"):
         before, _, rest = path.partition("{")
         at = f"{before}{text}{rest.partition('}')[2]}"
         given = {"json": {"config": {}}} if method == "put" else {}
         answer = client(method.upper(), at, **given)
-        assert answer.status_code in ({200, 404, 405, 422} if method == "put" else {404, 405}), (
+        assert answer.status_code in {404, 405, *((200, 422) if method == "put" else ())}, (
             method,
             at[:100],
             answer.text,
