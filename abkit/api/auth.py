@@ -18,6 +18,7 @@ from starlette.types import Scope as AsgiScope
 
 from abkit.api.problems import problem
 from abkit.controller.experiments import ExperimentController
+from abkit.errors import ParameterError, suggest
 from abkit.store.engine import reading
 from abkit.store.keys import ApiKey, Scope, authenticate
 
@@ -87,9 +88,18 @@ class Authentication:
         await self._app(scope, receive, send)
 
 
+def _refuse_unknown(request: Request) -> None:
+    """A misspelt filter must not look like one that found everything."""
+    known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
+    for name in request.query_params:
+        if name not in known:
+            raise ParameterError(f"no parameter {name[:100]!a} here{suggest(name[:100], known)}")
+
+
 def _needs(wanted: Scope) -> Callable[..., Caller]:
     def check(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)] = None) -> Caller:
         caller: Caller = request.state.caller
+        _refuse_unknown(request)
         if not caller.key.allows(wanted):
             raise HTTPException(
                 403,

@@ -52,9 +52,18 @@ def describe(app: FastAPI) -> dict[str, Any]:
         schemas["Problem"] = _PROBLEM
         for path, operations in found["paths"].items():
             for method, operation in operations.items():
+                _mend_parameters(operation)
                 _add_failures(operation, method, path)
         app.openapi_schema = found
     return app.openapi_schema
+
+
+def _mend_parameters(operation: dict[str, Any]) -> None:
+    """A parameter can be left out, but no text in an address or a header is null."""
+    for parameter in operation.get("parameters", ()):
+        choices = parameter["schema"].pop("anyOf", [])
+        for choice in choices:
+            parameter["schema"] |= choice if choice != {"type": "null"} else {}
 
 
 def _add_failures(operation: dict[str, Any], method: str, path: str) -> None:

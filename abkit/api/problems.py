@@ -11,6 +11,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from abkit.errors import (
     AbkitError,
@@ -66,8 +67,7 @@ def problem(
     body: dict[str, object] = {"type": "about:blank", "title": _title(status), "status": status, "detail": detail}
     if problems:
         body["problems"] = list(problems)
-    kept = {name: value for name, value in (headers or {}).items() if name.lower() not in {"content-length"}}
-    return Response(json.dumps(body), status, kept, MEDIA_TYPE)  # ASCII, so that half characters can be told of
+    return Response(json.dumps(body), status, headers, MEDIA_TYPE)  # ASCII, so that half characters can be told of
 
 
 def of_error(error: BaseException) -> Response:
@@ -108,6 +108,10 @@ async def _of_known(request: Request, error: Exception) -> Response:
 
 async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 405:  # the framework names the methods of the first route at this address only
+        routes = [route for route in request.app.state.routes if route.matches(request.scope)[0] is not Match.NONE]
+        allowed = sorted({method for route in routes for method in route.methods})
+        return problem(405, f"possible here: {', '.join(allowed)}", headers={"Allow": ", ".join(allowed)})
     return problem(error.status_code, str(error.detail), headers=error.headers)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, MutableMapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,6 +21,7 @@ from abkit.store.engine import writing
 from abkit.store.idempotency import Answer, claim, finish, forget, release
 
 KEPT: Final = timedelta(hours=24)
+_KEY: Final = re.compile(r"[!-~]{1,200}")
 _HEADERS: Final = ("content-type", "etag", "location")
 
 
@@ -41,6 +43,9 @@ class Replay:
         key = Headers(scope=scope).get("idempotency-key") if scope["type"] == "http" else None
         if key is None or caller is None or scope["method"] != "POST":
             await self._app(scope, receive, send)
+            return
+        if _KEY.fullmatch(key) is None:
+            await problem(422, "Idempotency-Key: expected 1 to 200 visible ASCII characters")(scope, receive, send)
             return
         digest = _digest(scope, caller)
         earlier = await to_thread.run_sync(self._claim, caller, key, digest)
@@ -96,7 +101,7 @@ def _kept(messages: list[MutableMapping[str, Any]], shown_once: str | None) -> d
 
 def _answer_of(earlier: Answer, digest: str) -> Response:
     if earlier.request_hash != digest:
-        return problem(422, "this Idempotency-Key was sent with another request; choose a new one for each request")
+        return problem(409, "this Idempotency-Key was sent with another request; choose a new one for each request")
     if earlier.status is None or earlier.body is None:
         detail = "the request with this Idempotency-Key is being carried out; ask again for its answer"
         return problem(409, detail, headers={"Retry-After": "1"})

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Protocol
 
-from fastapi import Depends, Header, HTTPException, Path, Query, Response
+from fastapi import Depends, Header, Path, Query, Response
 
 from abkit.store.paging import LARGEST_PAGE
 from abkit.store.records import plain
 
 _ETAG: Final = re.compile(r'"([0-9]{1,9})"', re.ASCII)
+_NO_VERSION: Final = -1
 
 
 class Versioned(Protocol):
@@ -28,17 +29,17 @@ def tagged(response: Response, record: Versioned) -> Any:
 
 
 def _version(
-    if_match: Annotated[str | None, Header(description="The ETag on which the change was prepared.")] = None,
+    if_match: Annotated[
+        str | None, Header(pattern=r'^(\*|(W/)?"[!#-~]*")$', description="The ETag on which the change was prepared.")
+    ] = None,
 ) -> int | None:
-    if if_match is None or if_match.strip() == "*":
+    if if_match is None or if_match == "*":
         return None
-    found = _ETAG.fullmatch(if_match.strip())
-    if found is None:
-        raise HTTPException(412, 'If-Match: no version has this ETag; send one as it came, such as "3"')
-    return int(found[1])
+    found = _ETAG.fullmatch(if_match)
+    return int(found[1]) if found else _NO_VERSION
 
 
 IfVersion = Annotated[int | None, Depends(_version)]
 ExperimentId = Annotated[str, Path(description="Id or key.")]
 Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
-Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
+Cursor = Annotated[str | None, Query(pattern="^[A-Za-z0-9_-]+$", description="`next_cursor` of the page before.")]

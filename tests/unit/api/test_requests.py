@@ -43,7 +43,9 @@ def test_every_problem_is_problem_json(client: Any, body: dict[str, Any], runnin
     is_problem(client("GET", "/api/v1/nothing"), 404)
     is_problem(client("GET", f"{EXPERIMENTS}/nothing"), 404)
     is_problem(client("DELETE", at), 405)
-    assert "GET" in client("DELETE", at).headers["allow"]
+    assert client("DELETE", at).headers["allow"] == "GET"
+    assert client("DELETE", "/api/v1/agents/writer").headers["allow"] == "GET, PUT"
+    assert "GET" in is_problem(client("POST", "/openapi.json"), 405)["detail"]
     is_problem(client("POST", f"{at}/start"), 409)
     is_problem(client("POST", f"{at}/complete?ship_winner=true"), 409)
     is_problem(client("POST", f"{at}/complete", json={"variant": "plain"}), 422)
@@ -54,7 +56,7 @@ def test_every_problem_is_problem_json(client: Any, body: dict[str, Any], runnin
     body["variants"][0] |= {"traffic_percentage": 40, "is_control": False}
     found = is_problem(client("POST", EXPERIMENTS, json=body), 422)
     assert len(found["problems"]) == 2
-    for query in ("limit=0", "limit=501", "cursor=x", "status=gone"):
+    for query in ("limit=0", "limit=501", "cursor=x", "status=gone", "statsu=draft"):
         is_problem(client("GET", f"{EXPERIMENTS}?{query}"), 422)
     client.key = "abk_0000000000000000_" + "0" * 32
     is_problem(client("GET", at), 401)
@@ -103,8 +105,10 @@ def test_only_the_version_that_was_seen_is_changed(client: Any, running: str) ->
     at = f"{EXPERIMENTS}/{running}"
     tag = client("GET", at).headers["etag"]
     assert tag == '"2"'
-    for stale in ('"1"', '"0"', 'W/"2"', "2", "x", '"' + "9" * 40 + '"', ""):
+    for stale in ('"1"', '"0"', 'W/"2"', '"x"', '"' + "9" * 40 + '"'):
         is_problem(client("POST", f"{at}/pause", headers={"If-Match": stale}), 412)
+    for odd in ("2", "x", "", '"2', '"1", "2"'):
+        is_problem(client("POST", f"{at}/pause", headers={"If-Match": odd}), 422)
     paused = client("POST", f"{at}/pause", headers={"If-Match": tag})
     assert (paused.status_code, paused.headers["etag"]) == (200, '"3"')
     assert client("POST", f"{at}/resume", headers={"If-Match": "*"}).status_code == 200
@@ -124,9 +128,9 @@ def test_a_post_that_comes_twice_is_carried_out_once(client: Any, body: dict[str
     for name in ("etag", "location", "content-type"):
         assert first.headers[name] == second.headers[name]
     assert len(client("GET", EXPERIMENTS).json()["items"]) == 1
-    is_problem(client("POST", EXPERIMENTS, json={**body, "name": "other"}, headers=sent["headers"]), 422)
+    is_problem(client("POST", EXPERIMENTS, json={**body, "name": "other"}, headers=sent["headers"]), 409)
     at = f"{EXPERIMENTS}/{first.json()['id']}/start"
-    is_problem(client("POST", at, headers=sent["headers"]), 422)
+    is_problem(client("POST", at, headers=sent["headers"]), 409)
     started = [client("POST", at, headers={"Idempotency-Key": "two"}) for _ in range(2)]
     assert [answer.status_code for answer in started] == [200, 200]
     assert client("POST", at).status_code == 409
@@ -137,7 +141,7 @@ def test_a_request_that_failed_may_come_again(client: Any, running: str) -> None
     is_problem(client("POST", f"{at}/resume", headers=headers), 409)
     client("POST", f"{at}/pause")
     assert client("POST", f"{at}/resume", headers=headers).status_code == 200
-    for bad in ("", "x" * 201):
+    for bad in ("", "x" * 201, "a b", "é".encode()):
         is_problem(client("POST", f"{at}/pause", headers={"Idempotency-Key": bad}), 422)
 
 
@@ -158,7 +162,7 @@ def test_racing_starts_give_one(client: Any, body: dict[str, Any]) -> None:
 def test_another_key_gets_no_replay(client_of: Callable[..., Any], body: dict[str, Any]) -> None:
     sent = {"json": body, "headers": {"Idempotency-Key": "mine"}}
     assert client_of()("POST", EXPERIMENTS, **sent).status_code == 201
-    is_problem(client_of("ours", ["read"])("POST", EXPERIMENTS, **sent), 422)
+    is_problem(client_of("ours", ["read"])("POST", EXPERIMENTS, **sent), 409)
     assert client_of("theirs")("POST", EXPERIMENTS, **sent).status_code == 201
 
 
