@@ -29,13 +29,11 @@ def tagged(response: Response, record: Versioned) -> Any:
 
 
 def _version(
-    if_match: Annotated[
-        str | None, Header(pattern=r'^(\*|(W/)?"[!#-~]*")$', description="The ETag on which the change was prepared.")
-    ] = None,
+    if_match: Annotated[str | None, Header(description="The ETag on which the change was prepared.")] = None,
 ) -> int | None:
     if if_match is None or if_match == "*":
         return None
-    found = _ETAG.fullmatch(if_match)
+    found = _ETAG.fullmatch(if_match)  # no version has any other tag
     return int(found[1]) if found else _NO_VERSION
 
 

@@ -105,10 +105,8 @@ def test_only_the_version_that_was_seen_is_changed(client: Any, running: str) ->
     at = f"{EXPERIMENTS}/{running}"
     tag = client("GET", at).headers["etag"]
     assert tag == '"2"'
-    for stale in ('"1"', '"0"', 'W/"2"', '"x"', '"' + "9" * 40 + '"'):
+    for stale in ('"1"', '"0"', 'W/"2"', '"x"', '"' + "9" * 40 + '"', "2", "x", "", '"2'):
         is_problem(client("POST", f"{at}/pause", headers={"If-Match": stale}), 412)
-    for odd in ("2", "x", "", '"2', '"1", "2"'):
-        is_problem(client("POST", f"{at}/pause", headers={"If-Match": odd}), 422)
     paused = client("POST", f"{at}/pause", headers={"If-Match": tag})
     assert (paused.status_code, paused.headers["etag"]) == (200, '"3"')
     assert client("POST", f"{at}/resume", headers={"If-Match": "*"}).status_code == 200

@@ -11,6 +11,8 @@ from schemathesis.checks import CHECKS, load_all_checks
 
 from abkit.api import create_app
 from abkit.controller.catalog import utc_now
+from abkit.controller.experiments import ExperimentController
+from abkit.models import Experiment, Mean, Variant
 from abkit.store.engine import writing
 from abkit.store.keys import SCOPES, create_key
 
@@ -19,7 +21,13 @@ folder = tempfile.TemporaryDirectory(prefix="abkit-")  # requests are made from 
 app = create_app(f"sqlite:///{folder.name}/store.db")
 OK = ["2xx", "401", "403", "404", "409", "412"]  # a version that is not there any more is no mistake of the client
 # What no schema can say: traffic sums to 100, cursors come from pages, ends lie ahead, a good line may be no row.
-RULES = ("POST /api/v1/experiments", "GET /api/v1/experiments", "GET /api/v1/audit", "POST /api/v1/keys")
+RULES = (
+    "POST /api/v1/experiments",
+    "GET /api/v1/experiments",
+    "POST /api/v1/experiments/{experiment_id}/complete",
+    "GET /api/v1/audit",
+    "POST /api/v1/keys",
+)
 LINES = "POST /api/v1/observations/bulk"
 CONFIG = {
     "checks": {"positive_data_acceptance": {"expected-statuses": OK}},
@@ -32,6 +40,22 @@ CONFIG = {
     ],
 }
 schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG))
+
+
+with ExperimentController(app.state.labs.engine) as lab:
+    lab.create(Experiment("demo", [Variant("a", 50, is_control=True), Variant("b", 50)], Mean("score")))
+    lab.start("demo")
+    lab.record_many(
+        [{"user_id": n, "metric_type": "score", "value": n} for n in range(9)], experiment_id="demo", as_new=True
+    )
+
+
+@schema.hook
+def map_path_parameters(context: Any, path_parameters: dict[str, Any]) -> dict[str, Any]:
+    """Ask for what is there in half of the requests: ids that are made up only show how 404 looks."""
+    there = {"experiment_id": "demo", "agent_id": "default"}
+    made_up = sum(map(len, map(str, path_parameters.values()))) % 2
+    return path_parameters if made_up else {name: there.get(name, given) for name, given in path_parameters.items()}
 
 
 @schemathesis.serializer("application/x-ndjson")

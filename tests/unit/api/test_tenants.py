@@ -120,7 +120,7 @@ def test_a_cursor_of_another_organization_shows_nothing(client: Any, client_of: 
 
 
 def test_keys_are_made_shown_once_and_ended(app: FastAPI, client: Any) -> None:
-    sent = {"json": {"name": "production", "scopes": ["ingest"]}, "headers": {"Idempotency-Key": "a key"}}
+    sent = {"json": {"name": "production", "scopes": ["ingest"]}, "headers": {"Idempotency-Key": "a-key"}}
     made = client("POST", "/api/v1/keys", **sent)
     assert made.status_code == 201
     replayed = client("POST", "/api/v1/keys", **sent)
