@@ -6,6 +6,7 @@
     ├── DefinitionError              2   an experiment, metric or plan that cannot be run
     ├── ParameterError               2   a report parameter or option that does not exist or does not fit
     ├── ConflictError                2   a change that does not fit what is stored: lost race, wrong status, taken key
+    │   └── StaleError               2   a change that was prepared on an older version of what is stored
     ├── StoreError                   1   a store that cannot be opened, reached, upgraded or written
     ├── DataError                    3   data that cannot be analyzed as it is
     │   └── NotFoundError            3   no such experiment, file, column, table or row
@@ -50,6 +51,10 @@ class ConflictError(AbkitError):
     """A change that does not fit what is stored now: a lost race, a wrong status, a key that is taken."""
 
     exit_code = 2
+
+
+class StaleError(ConflictError):
+    """A change that was prepared on an older version of what is stored."""
 
 
 class StoreError(AbkitError):

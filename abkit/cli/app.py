@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abkit import __version__
-from abkit.cli.store import add_commands
+from abkit.cli import serve, store
 from abkit.errors import AbkitError, ParameterError, suggest
 
 if TYPE_CHECKING:
@@ -175,7 +175,8 @@ def report(
         raise typer.Exit(_GATE_FIRED)
 
 
-add_commands(app)
+store.add_commands(app)
+serve.add_commands(app)
 
 
 def _named(target: str) -> str:

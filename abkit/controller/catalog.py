@@ -125,7 +125,9 @@ class Catalog:
         request = Request(self._clock(), actor, reason, if_version)
         with writing(self.engine) as connection:
             return roll_back(
-                connection, read_agent(connection, self.organization_id, agent_id, for_update=True), request
+                connection,
+                read_agent(connection, self.organization_id, searchable(agent_id), for_update=True),
+                request,
             )
 
     def configure(

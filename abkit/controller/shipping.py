@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from abkit.controller.transitions import Request
-from abkit.errors import ConflictError, ParameterError, suggest
+from abkit.errors import ConflictError, ParameterError, StaleError, suggest
 from abkit.store.agents import merge_config, read_agent, write_config
 from abkit.store.audit import append_audit
 from abkit.store.records import Agent, AuditEntry, StoredExperiment
@@ -112,7 +112,7 @@ def roll_back(connection: Connection, agent: Agent, request: Request) -> Agent:
 
 def _check_version(agent: Agent, if_version: int | None) -> None:
     if if_version is not None and if_version != agent.version:
-        raise ConflictError(
+        raise StaleError(
             f"the agent {agent.id!r} has changed: it is at version {agent.version}, the request was made on version "
             f"{if_version}; look at it again, then repeat the request"
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from abkit.errors import ConflictError, DefinitionError
+from abkit.errors import ConflictError, DefinitionError, StaleError
 from abkit.models.lifecycle import Action, transition
 from abkit.store.audit import append_audit
 from abkit.store.records import AuditEntry, StoredExperiment
@@ -63,7 +63,7 @@ def check_step(stored: StoredExperiment, action: Action, if_version: int | None)
         It is not possible from the experiment's status, or the experiment has changed.
     """
     if if_version is not None and if_version != stored.version:
-        raise ConflictError(
+        raise StaleError(
             f"the experiment {stored.key!r} has changed: it is at version {stored.version}, the request was made on "
             f"version {if_version}; look at it again, then repeat the request"
         )

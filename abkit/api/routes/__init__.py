@@ -1,0 +1,1 @@
+"""The routes, by resource: each parses, calls the controller, renders."""

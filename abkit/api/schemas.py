@@ -1,0 +1,318 @@
+"""What comes in and goes out, as the OpenAPI document describes it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from abkit.models import Mean, Metric, Proportion, Quantile, Ratio, presets
+from abkit.models.lifecycle import Status
+from abkit.models.metric import Goal
+from abkit.store.keys import Scope
+
+_LAST = datetime(2200, 1, 1, tzinfo=UTC)
+_LONGEST_ID = 1024
+_DEEPEST = 50
+
+
+def _short(text: str) -> str:
+    if len(text.encode()) > _LONGEST_ID:
+        raise ValueError(f"more than {_LONGEST_ID:,} bytes")
+    return text
+
+
+def _near(moment: datetime) -> datetime:
+    if moment >= _LAST:
+        raise ValueError("not before the year 2200")
+    return moment
+
+
+def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what could be stored but not be given back: deep values exhaust whatever walks through them."""
+    level: list[Any] = [config]
+    for _ in range(_DEEPEST):
+        inner = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]
+        level = [value for values in inner for value in values]
+    if level:
+        raise ValueError(f"nested more than {_DEEPEST} deep")
+    return config
+
+
+_NO_NUL = r"^[^\x00]*$"
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_NUL)]
+Id = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID, pattern=_NO_NUL), AfterValidator(_short)]
+Prose = Annotated[str, Field(max_length=10_000, pattern=_NO_NUL)]
+Time = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_near)]
+AnyKind = Annotated[Mean | Proportion | Ratio | Quantile, Field(discriminator="kind")]
+Config = Annotated[dict[str, Any], AfterValidator(_flat)]
+
+
+class Body(BaseModel):
+    """What a client sends: nothing is converted, nothing unknown is let by."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class NewVariant(Body):
+    """An arm of the experiment."""
+
+    name: Name
+    traffic_percentage: Annotated[float, Field(ge=0, le=100, description="All of them sum to 100.")]
+    is_control: Annotated[bool, Field(description="Exactly one variant is the control.")] = False
+    config: Annotated[Config, Field(description="Merged into the agent's configuration when it ships.")] = {}
+    description: Prose = ""
+
+
+class NewExperiment(Body):
+    """An experiment to draft; its key is derived from its name.
+
+    A metric is a preset's name, the name of recorded values whose mean counts, or an object with a `kind`.
+    """
+
+    agent_id: Name
+    name: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+    description: Prose = ""
+    hypothesis: Prose = ""
+    primary_metric: Name | AnyKind
+    primary_metric_goal: Annotated[Goal | None, Field(description="Default: the metric's own.")] = None
+    secondary_metrics: Annotated[list[Name | AnyKind], Field(max_length=100)] = []
+    variants: Annotated[list[NewVariant], Field(min_length=2, max_length=100)]
+    min_sample_size: Annotated[int, Field(ge=2, le=10**12)] = 1000
+    confidence_level: Annotated[float, Field(ge=0.5, le=0.9999)] = 0.95
+    min_detectable_effect: Annotated[float, Field(gt=0, lt=10)] = 0.05
+
+    def definition(self) -> dict[str, Any]:
+        """Return it as the controller takes it."""
+        given = self.model_dump(exclude={"primary_metric", "primary_metric_goal", "secondary_metrics"})
+        primary = metric_of(self.primary_metric)
+        goal = self.primary_metric_goal or primary.goal
+        secondary = [metric_of(metric) for metric in self.secondary_metrics]
+        return {**given, "primary_metric": replace(primary, goal=goal), "secondary_metrics": secondary}
+
+
+def metric_of(given: str | Metric) -> Metric:
+    """Return the metric that a name stands for: a preset, or the mean of what is recorded under the name.
+
+    Examples
+    --------
+    >>> metric_of("latency_p95").kind, metric_of("tokens").kind
+    ('quantile', 'mean')
+    """
+    if isinstance(given, Metric):
+        return given
+    preset: Metric | None = vars(presets).get(given)
+    return preset if preset is not None else Mean(given)
+
+
+class Why(Body):
+    """Why something is done, for the audit log."""
+
+    reason: Prose = ""
+
+
+class Completion(Why):
+    """How to end an experiment; the last two say what to ship instead of the winner, and why."""
+
+    variant: Name | None = None
+    override_reason: Prose | None = None
+
+
+class NewConfig(Why):
+    """The configuration that an agent is to run with."""
+
+    config: Config
+
+
+class Question(Body):
+    """Which variant does a user of an agent get?"""
+
+    agent_id: Name
+    user_id: Id
+
+
+class NewObservation(Body):
+    """One recorded value; the same `event_id` is stored once, however often it is sent."""
+
+    experiment_id: Name
+    user_id: Id
+    metric_type: Name
+    value: float
+    variant_id: Annotated[Name | None, Field(description="Refused where the user has another one.")] = None
+    observed_at: Annotated[Time | None, Field(description="Default: now.")] = None
+    event_id: Annotated[Id | None, Field(description="Without it, each request is an event of its own.")] = None
+
+
+class NewApiKey(Body):
+    """A key to make."""
+
+    name: Name
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)]
+    expires_at: Annotated[Time | None, Field(description="Default: never.")] = None
+
+
+class ExperimentOut(BaseModel):
+    """An experiment and where it is in its life; `version` is its ETag."""
+
+    id: str
+    key: str
+    agent_id: str
+    name: str
+    status: Status
+    version: int
+    definition: dict[str, Any]
+    design_hash: str | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    winner: str | None
+    updated_at: datetime
+
+
+class Experiments(BaseModel):
+    """A page of experiments, the newest first; pass `next_cursor` as `cursor` for the next one."""
+
+    items: list[ExperimentOut]
+    next_cursor: str | None
+
+
+class VariantOut(BaseModel):
+    """A variant and how many users it has."""
+
+    name: str
+    is_control: bool
+    traffic_percentage: float
+    users: int
+
+
+class StatusOut(BaseModel):
+    """Where an experiment stands; `reason` says why there is no analysis."""
+
+    id: str
+    key: str
+    name: str
+    agent_id: str
+    status: Status
+    version: int
+    winner: str | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    variants: list[VariantOut]
+    total: int
+    target: int
+    analysis: dict[str, Any] | None
+    reason: str
+
+
+class Daily(BaseModel):
+    """The values of one metric in one variant on one day (UTC)."""
+
+    variant: str
+    metric_type: str
+    day: str
+    n: int
+    sum: float
+    sum_sq: float
+    mean: float
+    variance: float | None
+    std: float | None
+
+
+class Results(BaseModel):
+    """The analysis with its time series, and what was recorded, by day and up to each day."""
+
+    experiment_id: str
+    status: Status
+    analysis: dict[str, Any] | None
+    reason: str
+    daily: list[Daily]
+    cumulative: list[Daily]
+
+
+class AssignmentOut(BaseModel):
+    """What a user gets; nulls where nothing runs."""
+
+    experiment_id: str | None
+    variant: str | None
+
+
+class RecordedOut(BaseModel):
+    """What became of the rows that were sent."""
+
+    rows: int
+    added: int
+    repeated: int
+    quarantined: int
+    rejected: int
+    reasons: dict[str, int]
+    examples: list[str]
+
+
+class AgentOut(BaseModel):
+    """An agent and the configuration it should run with; `version` is its ETag."""
+
+    id: str
+    config: dict[str, Any]
+    previous_config: dict[str, Any] | None
+    version: int
+    updated_at: datetime
+
+
+class Agents(BaseModel):
+    """Every agent, by id."""
+
+    items: list[AgentOut]
+
+
+class AuditOut(BaseModel):
+    """Who did what, when and why."""
+
+    id: str
+    at: datetime
+    actor: str
+    action: str
+    experiment_id: str | None
+    agent_id: str | None
+    from_status: Status | None
+    to_status: Status | None
+    reason: str
+    details: dict[str, Any]
+
+
+class Audit(BaseModel):
+    """A page of the audit log, the oldest first."""
+
+    items: list[AuditOut]
+    next_cursor: str | None
+
+
+class ApiKeyOut(BaseModel):
+    """A key; its secret is not part of it."""
+
+    public_id: str
+    name: str
+    scopes: list[Scope]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewApiKeyOut(ApiKeyOut):
+    """A key that was just made; `text` is what clients send, shown this once and null in a replay."""
+
+    text: str | None
+
+
+class ApiKeys(BaseModel):
+    """Every key, the oldest first."""
+
+    items: list[ApiKeyOut]
+
+
+class Health(BaseModel):
+    """The store answers."""
+
+    status: Literal["ok"] = "ok"

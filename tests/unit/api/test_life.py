@@ -1,0 +1,165 @@
+import json
+from typing import Any
+
+import pytest
+
+EXPERIMENTS = "/api/v1/experiments"
+
+
+def lines(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    text = "\n".join(json.dumps(row) for row in rows)
+    return {"content": text.encode(), "headers": {"Content-Type": "application/x-ndjson"}}
+
+
+def observe(client: Any, experiment_id: str, better_by: float, users: int = 300) -> None:
+    rows = []
+    for place in range(users):
+        question = {"agent_id": "writer", "user_id": f"user-{place}"}
+        if place < 20:  # one by one, then in bulk: recording assigns whoever is new
+            assert client("POST", "/api/v1/assignments", json=question).json()["experiment_id"] == experiment_id
+        rows.append({"user_id": f"user-{place}", "event_id": f"e{place}", "metric_type": "score", "value": place % 7})
+    sent = client("POST", f"/api/v1/observations/bulk?experiment_id={experiment_id}", **lines(rows))
+    assert (sent.status_code, sent.json()["added"]) == (200, users), sent.text
+    again = client("POST", f"/api/v1/observations/bulk?experiment_id={experiment_id}", **lines(rows))
+    assert (again.json()["added"], again.json()["repeated"]) == (0, users)
+    extra = []
+    for place in range(users):
+        question = {"agent_id": "writer", "user_id": f"user-{place}"}
+        if place % 50 == 0:
+            assert client("POST", "/api/v1/assignments", json=question).json()["variant"] in {"plain", "warming"}
+        extra.append(question["user_id"])
+    lab = client.app.state.labs._labs["ours"]
+    given = lab.assign_batch("writer", extra).variant
+    rows = [
+        {
+            "user_id": name,
+            "event_id": f"more-{name}",
+            "metric_type": "score",
+            "value": better_by if variant == "warming" else 0.0,
+        }
+        for name, variant in zip(extra, given, strict=True)
+    ]
+    for metric in ("cost_per_execution", "success"):
+        rows += [
+            {"user_id": name, "event_id": f"{metric}-{name}", "metric_type": metric, "value": place % 2}
+            for place, name in enumerate(extra)
+        ]
+    sent = client("POST", f"/api/v1/observations/bulk?experiment_id={experiment_id}", **lines(rows))
+    assert sent.json()["added"] == 3 * users, sent.text
+
+
+def test_from_draft_to_shipped_over_http(client: Any, body: dict[str, Any]) -> None:
+    put = client("PUT", "/api/v1/agents/writer", json={"config": {"model": "m", "temperature": 1}, "reason": "first"})
+    assert (put.status_code, put.headers["etag"]) == (200, '"2"'), put.text
+    made = client("POST", EXPERIMENTS, json=body)
+    assert made.status_code == 201
+    stored = made.json()
+    assert (stored["key"], stored["status"], stored["definition"]["organization_id"]) == (
+        "warming-or-plain",
+        "draft",
+        "ours",
+    )
+    assert made.headers["location"] == f"{EXPERIMENTS}/{stored['id']}"
+    assert client("POST", EXPERIMENTS, json=body).json()["key"] == "warming-or-plain-2"
+    at = f"{EXPERIMENTS}/{stored['id']}"
+    assert client("GET", f"{EXPERIMENTS}/writer/active").status_code == 404
+    for step, status in (("start", "running"), ("pause", "paused"), ("resume", "running")):
+        moved = client("POST", f"{at}/{step}", json={"reason": "because"})
+        assert (moved.status_code, moved.json()["status"]) == (200, status)
+    assert client("GET", f"{EXPERIMENTS}/writer/active").json()["id"] == stored["id"]
+    observe(client, stored["id"], better_by=4.0)
+    status = client("GET", f"{at}/status").json()
+    assert (status["total"], status["target"], status["status"]) == (300, 20, "running")
+    assert sum(variant["users"] for variant in status["variants"]) == 300
+    assert status["analysis"]["decision"]["winner"] == "warming"
+    done = client("POST", f"{at}/complete?ship_winner=true", json={"reason": "shown"})
+    assert (done.status_code, done.json()["winner"]) == (200, "warming"), done.text
+    agent = client("GET", "/api/v1/agents/writer").json()
+    assert agent["config"] == {"model": "m", "temperature": "rising"}
+    results = client("GET", f"{at}/results").json()
+    assert results["analysis"]["decision"]["should_ship"]
+    assert results["analysis"]["series"]
+    assert sum(day["n"] for day in results["daily"] if day["metric_type"] == "score") == 600
+    assert {"mean", "std", "variance", "sum_sq"} <= results["cumulative"][0].keys()
+    back = client("POST", "/api/v1/agents/writer/rollback", json={"reason": "a doubt"}).json()
+    assert back["config"] == {"model": "m", "temperature": 1}
+    audit = client("GET", f"/api/v1/audit?experiment_id={stored['id']}").json()["items"]
+    assert [entry["action"] for entry in audit] == ["create", "start", "pause", "resume", "complete", "ship"]
+    assert {entry["actor"].partition(" ")[0][:4] for entry in audit} == {"key:"}
+    assert audit[1]["reason"] == "because"
+
+
+def test_metrics_are_presets_means_or_objects(client: Any, body: dict[str, Any]) -> None:
+    body |= {"primary_metric": "latency_p95", "primary_metric_goal": None}
+    made = client("POST", EXPERIMENTS, json=body).json()["definition"]
+    primary, (cost, success) = made["primary_metric"], made["secondary_metrics"]
+    assert (primary["kind"], primary["q"], primary["goal"]) == ("quantile", 0.95, "minimize")
+    assert (cost["kind"], cost["goal"], success["kind"]) == ("mean", "minimize", "proportion")
+    body |= {"primary_metric": "tokens", "primary_metric_goal": "minimize", "secondary_metrics": []}
+    primary = client("POST", EXPERIMENTS, json=body).json()["definition"]["primary_metric"]
+    assert (primary["kind"], primary["column"], primary["goal"]) == ("mean", "tokens", "minimize")
+
+
+def test_lists_come_in_pages_with_filters(client: Any, body: dict[str, Any]) -> None:
+    made = [client("POST", EXPERIMENTS, json={**body, "agent_id": f"agent-{n % 2}"}).json()["id"] for n in range(5)]
+    client("POST", f"{EXPERIMENTS}/{made[0]}/cancel")
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = client("GET", EXPERIMENTS, params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+        found += [item["id"] for item in page["items"]]
+        if (cursor := page["next_cursor"]) is None:
+            break
+    assert found == made[::-1]
+    cancelled = client("GET", f"{EXPERIMENTS}/?status=cancelled").json()["items"]
+    assert [item["id"] for item in cancelled] == made[:1]
+    assert len(client("GET", EXPERIMENTS, params={"agent_id": "agent-0"}).json()["items"]) == 3
+    assert [agent["id"] for agent in client("GET", "/api/v1/agents").json()["items"]] == ["agent-0", "agent-1"]
+    page = client("GET", "/api/v1/audit?limit=4").json()
+    rest = client("GET", f"/api/v1/audit?limit=4&cursor={page['next_cursor']}").json()
+    assert (len(page["items"]), len(rest["items"]), rest["next_cursor"]) == (4, 2, None)
+
+
+def test_single_observations_are_stored_once_and_refusals_are_told(client: Any, running: str) -> None:
+    row = {"experiment_id": running, "user_id": "u", "metric_type": "score", "value": 1.5, "event_id": "e"}
+    first, second = (client("POST", "/api/v1/observations", json=row) for _ in range(2))
+    assert (first.status_code, first.json()["added"], second.json()["repeated"]) == (201, 1, 1)
+    other = client("POST", "/api/v1/observations", json={**row, "value": 2})
+    assert (other.status_code, other.headers["content-type"]) == (409, "application/problem+json")
+    variant = client("POST", "/api/v1/assignments", json={"agent_id": "writer", "user_id": "u"}).json()["variant"]
+    wrong = {"plain": "warming", "warming": "plain"}[variant]
+    assert client("POST", "/api/v1/observations", json={**row, "event_id": "f", "variant_id": wrong}).status_code == 422
+    del row["event_id"]
+    assert all(client("POST", "/api/v1/observations", json=row).json()["added"] == 1 for _ in range(2))
+
+
+def test_bulk_says_which_lines_were_refused(client: Any, running: str) -> None:
+    good = {"user_id": "u", "metric_type": "score", "value": 1, "event_id": "e"}
+    sent = lines([good, {**good, "event_id": "f", "value": "much"}, {**good, "event_id": "g\0"}])
+    sent["content"] += b"\n{not json}\n"
+    done = client("POST", f"/api/v1/observations/bulk?experiment_id={running}", **sent).json()
+    assert (done["rows"], done["added"], done["rejected"]) == (4, 1, 3)
+    assert done["examples"][0].startswith("line 2: value")
+    assert (
+        client("POST", "/api/v1/observations/bulk", content=b"a,b", headers={"Content-Type": "text/csv"}).status_code
+        == 415
+    )
+    missing = client("POST", "/api/v1/observations/bulk?experiment_id=nothing", **lines([good]))
+    assert missing.status_code == 404
+
+
+def test_nothing_runs_nothing_is_assigned(client: Any) -> None:
+    answer = client("POST", "/api/v1/assignments", json={"agent_id": "nobody", "user_id": "u"})
+    assert (answer.status_code, answer.json()) == (200, {"experiment_id": None, "variant": None})
+
+
+def test_results_without_data_say_why(client: Any, running: str) -> None:
+    found = client("GET", f"{EXPERIMENTS}/{running}/results").json()
+    assert (found["analysis"], found["daily"]) == (None, [])
+    assert found["reason"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/openapi.json"])
+def test_open_without_a_key(client: Any, path: str) -> None:
+    client.key = None
+    assert client("GET", path).status_code == 200
