@@ -12,13 +12,13 @@ from sqlalchemy import text
 from starlette.middleware import Middleware
 
 from abkit import __version__
+from abkit.api.answers import Health
 from abkit.api.auth import Authentication, Labs
 from abkit.api.gate import BodyLimit, Gate
 from abkit.api.openapi import describe
 from abkit.api.problems import add_handlers
 from abkit.api.replay import Replay
 from abkit.api.routes import agents, experiments, ingestion, keys
-from abkit.api.schemas import Health
 from abkit.controller.catalog import utc_now
 from abkit.store.engine import open_engine, reading
 from abkit.store.schema import upgrade
@@ -65,7 +65,10 @@ def create_app(
     except BaseException:
         engine.dispose()
         raise
-    labs = Labs(engine, clock)
+    return _build(Labs(engine, clock), largest_body, largest_bulk)
+
+
+def _build(labs: Labs, largest_body: int, largest_bulk: int) -> FastAPI:
     app = FastAPI(
         title="abkit",
         version=__version__,
