@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from fastapi import APIRouter, FastAPI
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from starlette.middleware import Middleware
 
 from abkit import __version__
@@ -55,17 +55,20 @@ def create_app(
 
     Examples
     --------
-    >>> app = create_app("sqlite://")
-    >>> app.title
+    >>> create_app("sqlite://").title
     'abkit'
     """
+    return _build(Labs(_opened(url), clock), largest_body, largest_bulk)
+
+
+def _opened(url: str) -> Engine:
     engine = open_engine(url)
     try:
         upgrade(engine)
     except BaseException:
         engine.dispose()
         raise
-    return _build(Labs(engine, clock), largest_body, largest_bulk)
+    return engine
 
 
 def _build(labs: Labs, largest_body: int, largest_bulk: int) -> FastAPI:
