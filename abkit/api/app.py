@@ -8,17 +8,17 @@ from datetime import datetime
 from functools import partial
 
 from fastapi import APIRouter, FastAPI
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from starlette.middleware import Middleware
 
 from abkit import __version__
+from abkit.api.answers import Health
 from abkit.api.auth import Authentication, Labs
 from abkit.api.gate import BodyLimit, Gate
 from abkit.api.openapi import describe
 from abkit.api.problems import add_handlers
 from abkit.api.replay import Replay
 from abkit.api.routes import agents, experiments, ingestion, keys
-from abkit.api.schemas import Health
 from abkit.controller.catalog import utc_now
 from abkit.store.engine import open_engine, reading
 from abkit.store.schema import upgrade
@@ -55,17 +55,23 @@ def create_app(
 
     Examples
     --------
-    >>> app = create_app("sqlite://")
-    >>> app.title
+    >>> create_app("sqlite://").title
     'abkit'
     """
+    return _build(Labs(_opened(url), clock), largest_body, largest_bulk)
+
+
+def _opened(url: str) -> Engine:
     engine = open_engine(url)
     try:
         upgrade(engine)
     except BaseException:
         engine.dispose()
         raise
-    labs = Labs(engine, clock)
+    return engine
+
+
+def _build(labs: Labs, largest_body: int, largest_bulk: int) -> FastAPI:
     app = FastAPI(
         title="abkit",
         version=__version__,

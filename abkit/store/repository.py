@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, or_, select, tuple_, update
@@ -151,6 +151,9 @@ def _stored(row: Row[Any]) -> StoredExperiment:
 
 def _moment(text: str, cursor: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ParameterError(f"{cursor[:40]!a} is not a cursor of this list") from None

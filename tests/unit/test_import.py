@@ -17,6 +17,7 @@ def loaded_after(code: str) -> set[str]:
 
 def test_importing_abkit_loads_nothing_heavy() -> None:
     assert not loaded_after("import abkit") & HEAVY
+    assert not loaded_after("import abkit.cli.app") & {"fastapi", "uvicorn"}
 
 
 def test_definitions_and_statistics_load_little() -> None:

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from abkit.api.answers import AgentOut, Agents, Audit
 from abkit.api.auth import Manager, Reader
 from abkit.api.routes.common import Cursor, IfVersion, Limit, tagged
-from abkit.api.schemas import AgentOut, Agents, Audit, NewConfig, Why
+from abkit.api.schemas import NewConfig, Why
 from abkit.store.records import plain
 
 router = APIRouter(prefix="/api/v1", tags=["agents"])

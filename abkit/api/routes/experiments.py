@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
+from abkit.api.answers import ExperimentOut, Experiments, Results, StatusOut
 from abkit.api.auth import Manager, Reader
 from abkit.api.routes.common import Cursor, ExperimentId, IfVersion, Limit, tagged
-from abkit.api.schemas import Completion, ExperimentOut, Experiments, NewExperiment, Results, StatusOut, Why
+from abkit.api.schemas import Completion, NewExperiment, Why
 from abkit.models.lifecycle import Status
 from abkit.store.records import plain
 

@@ -9,8 +9,9 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.concurrency import run_in_threadpool
 
+from abkit.api.answers import AssignmentOut, RecordedOut
 from abkit.api.auth import Caller, Ingester
-from abkit.api.schemas import AssignmentOut, NewObservation, Question, RecordedOut
+from abkit.api.schemas import NewObservation, Question
 from abkit.store.records import plain
 
 router = APIRouter(prefix="/api/v1", tags=["ingestion"])

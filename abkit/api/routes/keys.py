@@ -6,9 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from abkit.api.answers import ApiKeyOut, ApiKeys, NewApiKeyOut
 from abkit.api.auth import Manager
 from abkit.api.replay import show_once
-from abkit.api.schemas import ApiKeyOut, ApiKeys, NewApiKey, NewApiKeyOut
+from abkit.api.schemas import NewApiKey
 from abkit.controller.catalog import searchable, utc_now
 from abkit.store import keys
 from abkit.store.engine import reading, writing

@@ -1,4 +1,6 @@
 import asyncio
+import base64
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from http import HTTPStatus
 from typing import Any
@@ -60,6 +62,12 @@ def test_every_problem_is_problem_json(client: Any, body: dict[str, Any], runnin
         is_problem(client("GET", f"{EXPERIMENTS}?{query}"), 422)
     client.key = "abk_0000000000000000_" + "0" * 32
     is_problem(client("GET", at), 401)
+
+
+@pytest.mark.parametrize("moment", ["2026-11-22", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "x", "\0"])
+def test_forged_cursors_are_422(client: Any, moment: str) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps([moment, "id"]).encode()).decode().rstrip("=")
+    is_problem(client("GET", f"{EXPERIMENTS}?cursor={cursor}"), 422)
 
 
 def test_an_unforeseen_error_leaks_nothing(

@@ -51,8 +51,10 @@ with ExperimentController(app.state.labs.engine) as lab:
 
 
 @schema.hook
-def map_path_parameters(context: Any, path_parameters: dict[str, Any]) -> dict[str, Any]:
+def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) -> dict[str, Any] | None:
     """Ask for what is there in half of the requests: ids that are made up only show how 404 looks."""
+    if path_parameters is None:
+        return None
     there = {"experiment_id": "demo", "agent_id": "default"}
     made_up = sum(map(len, map(str, path_parameters.values()))) % 2
     return path_parameters if made_up else {name: there.get(name, given) for name, given in path_parameters.items()}
