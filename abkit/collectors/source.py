@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -91,10 +91,6 @@ class Source:
         if self.engine is not None:
             return f"the table {self.table if isinstance(self.table, str) else getattr(self.table, 'name', 'read')}"
         return Path(self.data.path).name if self.table is None and self.data.path else "the frame"
-
-    def renamed(self, variants: dict[str, str] | None) -> Source:
-        """Return the same source with another mapping of variants."""
-        return replace(self, data=replace(self.data, variants=variants))
 
     @property
     def files(self) -> list[str]:
