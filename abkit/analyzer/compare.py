@@ -29,8 +29,7 @@ from abkit.stats import (
     units_needed,
 )
 
-_RARE = 0.1
-_BURN_IN, _RARE_BURN_IN = 30, 100
+_BURN_IN, _LONGEST_BURN_IN = 30, 500
 _FEWEST_CONSTANT = 1000
 
 
@@ -80,10 +79,27 @@ def choose_test(
     if not paired:
         used = experiment.variants[treatment].traffic_percentage + experiment.variants[control].traffic_percentage
         share = used / 100
-    level = float(np.mean(levels.value[..., [treatment, control]]))
-    is_rare = metric.kind == "proportion" and min(level, 1 - level) < _RARE
-    burn_in = _RARE_BURN_IN if is_rare else _BURN_IN
+    burn_in = _burn_in(metric, levels, pair)
     return ConfidenceSequence(experiment.planned_units * share, experiment.alpha, burn_in)
+
+
+def _burn_in(metric: Metric, levels: Levels, pair: tuple[int, int]) -> int:
+    """Units per variant before which an asymptotic test is not believed: ten events, or what is as uneven as events.
+
+    Ten times the squared coefficient of variation is the number of units with ten successes of a rate; of a mean of
+    mostly zeros with a few large values, too. Bounded above, since a mean near 0 has no coefficient of variation.
+    """
+    if metric.kind == "quantile":
+        return _BURN_IN
+    places = list(pair)
+    units = levels.n if levels.n.shape[-1] == 1 else levels.n[places]
+    spread = np.einsum("bvv->v", levels.covariance)[places] * units
+    level = float(np.average(levels.value[places], weights=np.broadcast_to(units, 2)))
+    if metric.kind == "proportion":
+        level = min(level, 1 - level)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        needed = 10 * np.average(spread, weights=np.broadcast_to(units, 2)) / np.float64(level) ** 2
+    return int(np.clip(np.nan_to_num(needed, nan=_LONGEST_BURN_IN), _BURN_IN, _LONGEST_BURN_IN))
 
 
 def looks_so_far(planned: int, share: float) -> tuple[float, ...]:

@@ -352,3 +352,14 @@ def test_the_decision_says_which_variant_its_numbers_belong_to_and_names_the_har
     assert (judged.verdict, judged.variant, judged.winner) == ("inconclusive", "c", None)
     assert "'c'" in judged.recommendation
     assert "Do not ship 'b'" in judged.recommendation
+
+
+def test_the_burn_in_of_rare_and_large_values_is_longer() -> None:
+    rng = np.random.default_rng(22)
+    one = experiment(ab.Mean("x"), plan=ab.Plan(), min_sample_size=1000)
+    usual = analyze(one, frame(rng.normal(5, 1, 60), rng.normal(5, 1, 60)))
+    assert usual.primary.comparisons[0].difference.low is not None
+    rare = [np.where(rng.random(60) < 0.1, rng.gamma(2, 5, 60), 0.0) for _ in range(2)]
+    assert "burn-in" in str(analyze(one, frame(*rare)).primary.comparisons[0].difference.reason)
+    many = [np.where(rng.random(600) < 0.1, rng.gamma(2, 5, 600), 0.0) for _ in range(2)]
+    assert analyze(one, frame(*many)).primary.comparisons[0].difference.low is not None
