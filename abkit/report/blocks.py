@@ -51,7 +51,7 @@ def verdict_card(analysis: Analysis) -> Block:
     figures = [
         _effect_figure(analysis, best),
         _guardrail_figure(holding, len(guardrails)),
-        ("split as planned", _STATUSES[split.status], f"p = {numbers.p_value(split.p_value)}"),
+        ("split as planned", _STATUSES[split.status], _split_note(split)),
     ]
     tiles = Markup("").join(
         Markup(
@@ -76,6 +76,13 @@ def verdict_card(analysis: Analysis) -> Block:
             table,
         )
     )
+
+
+def _split_note(split: Check) -> str:
+    if split.p_value is None:
+        return "no split to check"
+    shown = numbers.p_value(split.p_value)
+    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
 
 
 def _guardrail_figure(holding: int, total: int) -> tuple[str, str, str]:
