@@ -21,7 +21,7 @@ SCENARIOS = st.one_of(
 def test_size_power_effect_and_alpha_are_one_relation(scenario, effect, target):
     found = sample_size(effect, power=target, **scenario)
     n = found.n_exact
-    if n < 3:
+    if min(n, n * scenario.get("allocation", 1.0)) < 3:  # below two units a plan is raised to two
         return
     assert power(n, effect, **scenario).power == pytest.approx(target, abs=1e-8)
     assert mde(n, power=target, **scenario).effect == pytest.approx(effect, rel=1e-6)
