@@ -20,8 +20,7 @@ load_all_checks()
 folder = tempfile.TemporaryDirectory(prefix="abkit-")  # requests are made from the schema before any fixture is there
 app = create_app(f"sqlite:///{folder.name}/store.db")
 OK = ["2xx", "401", "403", "404", "409", "412"]  # a version that is not there any more is no mistake of the client
-# What no schema can say: traffic sums to 100, cursors come from pages, ends lie ahead, times have a year and a zone, ids are
-# short in bytes, a good line may be no row.
+# What no schema can say: traffic sums to 100, cursors come from pages, ends lie ahead, ids are short in bytes.
 RULES = (
     "POST /api/v1/experiments",
     "GET /api/v1/experiments",
