@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from abkit.stats import Moments, RatioLevel
+from abkit.stats.moments import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +106,34 @@ class Snapshot:
     duplicated_rows: int | None = None
     has_time: bool = False
     series: dict[str, Series] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """Past units, row by row: what an experiment is planned and simulated with.
+
+    Parameters
+    ----------
+    units : int
+        Units held, numbered from 0.
+    unit : array (R,) of int
+        The unit of each row; rows of one unit stand together.
+    columns : dict
+        Column name -> values (R,), NaN where there is none.
+    all_units : int
+        Units in the source; more than `units` where they were sampled.
+    variant : array (R,) of int, optional
+        Paired designs: place of the row's variant in the experiment.
+    day : array (R,) of int, optional
+        Days since 1970 of each row, where the source has a time.
+    note : str
+        Where the units come from, for the report.
+    """
+
+    units: int
+    unit: npt.NDArray[np.intp]
+    columns: dict[str, Array]
+    all_units: int
+    variant: npt.NDArray[np.intp] | None = None
+    day: npt.NDArray[np.intp] | None = None
+    note: str = ""
