@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from abkit.analyzer.gates import ORDER, Gates, judge_gates
 from abkit.analyzer.result import Check, ComparisonResult, Decision, MetricResult, Reason, Verdict
 from abkit.analyzer.wording import harmed, primary_gate, recommendation, size_gate, threshold_gate
 
 _INVALIDATING = ("srm", "contamination", "plan_changed")
-_ORDER: tuple[Verdict, ...] = ("ship", "below_threshold", "keep_running", "inconclusive", "do_not_ship")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def decide(
     primary = next(metric for metric in metrics if metric.role == "primary")
     gates = [Reason(check.name, _passed(check), check.message) for check in checks]
     judgements = [_judge(one, primary, metrics, rules) for one in primary.comparisons]
-    judgements.sort(key=lambda judged: (_ORDER.index(judged.verdict), -_gain(judged.primary, primary)))
+    judgements.sort(key=lambda judged: (ORDER.index(judged.verdict), -_gain(judged.primary, primary)))
     best = judgements[0]
     shipping = [judged for judged in judgements if judged.verdict == "ship"]
     tied = [other.variant for other in shipping[1:] if are_tied(best.variant, other.variant)]
@@ -126,10 +126,11 @@ def _judge(one: ComparisonResult, primary: MetricResult, metrics: Sequence[Metri
     worse = _significantly_worse(name, metrics)
     reached = _reaches(one, primary, rules.practical_threshold)
     enough = rules.units >= max(rules.min_sample_size, rules.planned_units)
-    early = rules.may_stop_early and rules.units >= 2 and better
+    primary_text = primary_gate(primary, one, rules.alpha)
+    size_text = size_gate(rules.units, max(rules.planned_units, rules.min_sample_size))
     reasons = [
-        Reason("primary", better, primary_gate(primary, one, rules.alpha), name),
-        Reason("sample_size", enough, size_gate(rules.units, max(rules.planned_units, rules.min_sample_size)), name),
+        Reason("primary", better, primary_text, name),
+        Reason("sample_size", enough, size_text, name),
     ]
     unclear = []
     if rules.practical_threshold is not None:
@@ -138,28 +139,25 @@ def _judge(one: ComparisonResult, primary: MetricResult, metrics: Sequence[Metri
         unclear = [text] if reached is None else []
     reasons += [Reason("guardrail", result.status == "holds", result.text, name) for _, _, result in guardrails]
     reasons += [Reason("nothing_worse", False, text, name) for text in worse]
-    verdict, blockers = _verdict(
-        harmed=[primary_gate(primary, one, rules.alpha)] if is_harmed else [],
-        violated=violated,
-        size=[] if enough else [size_gate(rules.units, max(rules.planned_units, rules.min_sample_size))],
-        open_gates=[*([] if better else [primary_gate(primary, one, rules.alpha)]), *undecided, *worse, *unclear],
+    gates = Gates(
+        better=better,
+        harmed=is_harmed,
+        violated=bool(violated),
+        undecided=bool(undecided),
+        worse=bool(worse),
         reached=bool(reached),
-        early=early,
+        unclear=bool(unclear),
+        enough=enough,
+        may_stop_early=rules.may_stop_early,
     )
+    verdict = ORDER[int(judge_gates(gates))]
+    open_gates = [*([] if better else [primary_text]), *undecided, *worse, *unclear]
+    blockers = {
+        "do_not_ship": [*([primary_text] if is_harmed else []), *violated],
+        "keep_running": [size_text, *(open_gates if rules.may_stop_early and better else [])],
+        "inconclusive": open_gates,
+    }.get(verdict, [])
     return _Judgement(name, verdict, tuple(reasons), tuple(blockers), one)
-
-
-def _verdict(
-    *, harmed: list[str], violated: list[str], size: list[str], open_gates: list[str], reached: bool, early: bool
-) -> tuple[Verdict, list[str]]:
-    if harmed or violated:
-        return "do_not_ship", [*harmed, *violated]
-    passed = not open_gates and reached
-    if size and not (early and passed):
-        return "keep_running", [*size, *(open_gates if early else [])]
-    if open_gates:
-        return "inconclusive", open_gates
-    return ("ship", []) if reached else ("below_threshold", [])
 
 
 def _more_units(best: _Judgement, rules: Rules) -> int | None:
