@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from abkit.analyzer.guardrail import Pair, finite, with_guardrails
 from abkit.analyzer.result import ComparisonResult, GuardrailResult, Interval, LevelEstimate, MetricResult
@@ -19,6 +20,7 @@ from abkit.stats import (
     ConfidenceSequence,
     GroupSequentialTest,
     Levels,
+    RateBatch,
     RateComparison,
     Spending,
     StudentTest,
@@ -28,6 +30,7 @@ from abkit.stats import (
     detectable_effect,
     units_needed,
 )
+from abkit.stats.moments import Array
 
 _BURN_IN, _LONGEST_BURN_IN = 30, 500
 _FEWEST_CONSTANT = 1000
@@ -35,14 +38,14 @@ _FEWEST_CONSTANT = 1000
 
 @dataclass(frozen=True, slots=True)
 class MetricInference:
-    """Everything that is computed from one metric's moments."""
+    """Everything that is computed from one metric's moments; batch axes lead, where the moments have some."""
 
     metric: Metric
     role: Role
     levels: Levels
     tests: tuple[Test, ...]
     pairs: tuple[Pair, ...]
-    variance_removed: float | None
+    variance_removed: Array | None
 
 
 def infer(experiment: Experiment, metric: Metric, role: Role, moments: MetricMoments, reached: int) -> MetricInference:
@@ -50,7 +53,7 @@ def infer(experiment: Experiment, metric: Metric, role: Role, moments: MetricMom
     removed = None
     if moments.width > 2:
         adjusted = cuped(moments.blocks, moments.level, moments.width)
-        levels, removed = adjusted.levels, float(adjusted.variance_removed)
+        levels, removed = adjusted.levels, adjusted.variance_removed
     else:
         levels = delta_method(moments.level, moments.blocks, moments.width)
     control = experiment.variants.index(experiment.control)
@@ -83,23 +86,24 @@ def choose_test(
     return ConfidenceSequence(experiment.planned_units * share, experiment.alpha, burn_in)
 
 
-def _burn_in(metric: Metric, levels: Levels, pair: tuple[int, int]) -> int:
+def _burn_in(metric: Metric, levels: Levels, pair: tuple[int, int]) -> Array:
     """Units per variant before which an asymptotic test is not believed: ten events, or what is as uneven as events.
 
     Ten times the squared coefficient of variation is the number of units with ten successes of a rate; of a mean of
     mostly zeros with a few large values, too. Bounded above, since a mean near 0 has no coefficient of variation.
     """
     if metric.kind == "quantile":
-        return _BURN_IN
+        return np.asarray(_BURN_IN)
     places = list(pair)
-    units = levels.n if levels.n.shape[-1] == 1 else levels.n[places]
-    spread = np.einsum("bvv->v", levels.covariance)[places] * units
-    level = float(np.average(levels.value[places], weights=np.broadcast_to(units, 2)))
+    units = levels.n if levels.n.shape[-1] == 1 else levels.n[..., places]
+    variance = np.einsum("...bvv->...v", levels.covariance)[..., places] * units
+    shares = np.broadcast_to(units, variance.shape) / np.broadcast_to(units, variance.shape).sum(axis=-1, keepdims=True)
+    level = (levels.value[..., places] * shares).sum(axis=-1)
     if metric.kind == "proportion":
-        level = min(level, 1 - level)
+        level = np.minimum(level, 1 - level)
     with np.errstate(divide="ignore", invalid="ignore"):
-        needed = 10 * np.average(spread, weights=np.broadcast_to(units, 2)) / np.float64(level) ** 2
-    return int(np.clip(np.nan_to_num(needed, nan=_LONGEST_BURN_IN), _BURN_IN, _LONGEST_BURN_IN))
+        needed = 10 * (variance * shares).sum(axis=-1) / level**2
+    return np.asarray(np.floor(np.clip(np.nan_to_num(needed, nan=_LONGEST_BURN_IN), _BURN_IN, _LONGEST_BURN_IN)))
 
 
 def looks_so_far(planned: int, share: float) -> tuple[float, ...]:
@@ -114,9 +118,10 @@ def looks_so_far(planned: int, share: float) -> tuple[float, ...]:
     return (*made, share)
 
 
-def _rates(moments: MetricMoments, treatment: int, control: int) -> RateComparison:
-    successes, units = zip(*((round(float(b.n * b.mean[0])), float(b.n)) for b in moments.blocks), strict=True)
-    return RateComparison(successes[treatment], units[treatment], successes[control], units[control])
+def _rates(moments: MetricMoments, treatment: int, control: int) -> Pair:
+    successes, units = zip(*((np.round(b.n * b.mean[..., 0]), b.n) for b in moments.blocks), strict=True)
+    counts = (successes[treatment], units[treatment], successes[control], units[control])
+    return RateComparison(*map(float, counts)) if counts[0].ndim == 0 else RateBatch(*counts)
 
 
 def compare_metric(
@@ -146,7 +151,7 @@ def compare_metric(
         comparisons=comparisons,
         margin=metric.margin,
         covariate=metric.covariate if moments.width > 2 else None,
-        variance_removed=inference.variance_removed,
+        variance_removed=None if inference.variance_removed is None else float(inference.variance_removed),
         notes=moments.notes,
     )
     return (with_guardrails(experiment, result, inference.pairs) if role == "guardrail" else result), inference
@@ -161,7 +166,9 @@ def _compare(
     effect = Comparison(inference.levels, treatment, control, inference.tests[place]).effect()
     pair = inference.pairs[place]
     value, se = finite(effect.value), finite(effect.se)
-    reason = _why_not(value, se, float(effect.smallest), pair) or _is_constant(experiment, inference, treatment, pair)
+    reason = _why_not(value, se, float(effect.smallest), pair) or _constant_reason(
+        experiment, inference, (treatment, control), pair
+    )
     p_value = finite(pair.p_value()) if reason is None else None
     low, high = pair.interval(alpha) if reason is None else (None, None)
     if reason is None and finite(low) is None:
@@ -197,16 +204,24 @@ def _why_not(value: float | None, se: float | None, fewest: float, pair: Pair) -
     return None
 
 
-def _is_constant(experiment: Experiment, inference: MetricInference, treatment: int, pair: Pair) -> str | None:
-    """A few equal values say nothing about how much the next ones vary, so no test can be trusted with them."""
+def is_constant(inference: MetricInference, pair: tuple[int, int], test: Pair) -> npt.NDArray[np.bool_]:
+    """Whether a few equal values are all there is in a variant: they say nothing about how much the next ones vary."""
     levels = inference.levels
-    if isinstance(pair, RateComparison) or levels.n.shape[-1] == 1:
+    if isinstance(test, RateComparison | RateBatch) or levels.n.shape[-1] == 1:
+        return np.zeros(levels.value.shape[:-1], dtype=bool)
+    variance = np.stack([levels.covariance[..., place, place, place] for place in pair], axis=-1)
+    return np.asarray(((variance == 0) & (levels.n[..., list(pair)] < _FEWEST_CONSTANT)).any(axis=-1))
+
+
+def _constant_reason(
+    experiment: Experiment, inference: MetricInference, pair: tuple[int, int], test: Pair
+) -> str | None:
+    if not is_constant(inference, pair, test):
         return None
-    for place in (treatment, experiment.variants.index(experiment.control)):
-        if levels.covariance[place, place, place] == 0 and levels.n[place] < _FEWEST_CONSTANT:
-            name, n = experiment.variants[place].name, int(levels.n[place])
-            return f"all {n:,} units of {name!r} have the same value, too few to show how much they vary"
-    return None
+    levels = inference.levels
+    place = next(place for place in pair if levels.covariance[place, place, place] == 0)
+    name, n = experiment.variants[place].name, int(levels.n[place])
+    return f"all {n:,} units of {name!r} have the same value, too few to show how much they vary"
 
 
 def _lift(value: float | None, base: float | None, pair: Pair, alpha: float, reason: str | None) -> Interval:

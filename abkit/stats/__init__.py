@@ -63,7 +63,7 @@ from abkit.stats.pass_rate import pass_at_k, pass_hat_k, pass_rate, pass_rate_di
 from abkit.stats.planning import mde, power, required_alpha, sample_size
 from abkit.stats.power_analysis import PowerAnalysis
 from abkit.stats.power_curve import discordant_power, mean_power, paired_power, rate_power
-from abkit.stats.proportion import RateComparison, wilson_interval
+from abkit.stats.proportion import RateBatch, RateComparison, wilson_interval
 from abkit.stats.quantile import (
     outer_probabilities,
     quantile_density,
@@ -103,7 +103,7 @@ from abkit.stats.special_sizes import (
     split_sample_size,
 )
 from abkit.stats.spending import Spending
-from abkit.stats.srm import SplitTest, equal_shares, sequential_srm, srm, srm_by_segment
+from abkit.stats.srm import SplitTest, equal_shares, sequential_srm, split_p_values, srm, srm_by_segment
 from abkit.stats.stopping import GroupSequentialTest, stopped_estimate
 from abkit.stats.stratify import post_stratified_difference
 from abkit.stats.summary import Summary, mean_levels, trimmed
@@ -118,6 +118,7 @@ __all__ = [
     "Levels",
     "Moments",
     "RatioLevel",
+    "RateBatch",
     "RateComparison",
     "SplitTest",
     "StudentTest",
@@ -286,6 +287,7 @@ __all__ = [
     "miller_sample_size",
     "power_each",
     "rank_sample_size",
+    "split_p_values",
     "split_sample_size",
     "Summary",
     "mean_levels",

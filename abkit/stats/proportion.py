@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
+from abkit.stats.moments import Array
+
+Counts = Array | float
+
 _LARGEST_Z = 38.0
 _FEW = 5.0
 _BOSCHLOO_UNITS = 200
@@ -33,12 +37,17 @@ def wilson_interval(successes: float, n: float, z: float) -> tuple[float, float]
     >>> round(low, 4), round(high, 4)
     (0.2553, 0.3662)
     """
+    low, high = _wilson(successes, n, z)
+    return float(low), float(high)
+
+
+def _wilson(successes: Counts, n: Counts, z: float) -> tuple[Array, Array]:
+    """Bounds of many rates; exact at 0 and 1."""
     rate = successes / n
     center = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    low = 0.0 if successes == 0 else max(float(center - half), 0.0)
-    high = 1.0 if successes == n else min(float(center + half), 1.0)
-    return low, high
+    low = np.where(rate == 0, 0.0, np.maximum(center - half, 0.0))
+    return low, np.where(rate == 1, 1.0, np.minimum(center + half, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +117,8 @@ class RateComparison:
         return low, high
 
     def _hybrid(self, z: float, ratio: float) -> tuple[float, float]:
-        rate_t, rate_c = self.successes_t / self.n_t, self.successes_c / self.n_c
-        low_t, high_t = wilson_interval(self.successes_t, self.n_t, z)
-        low_c, high_c = wilson_interval(self.successes_c, self.n_c, z)
-        gap = rate_t - ratio * rate_c
-        low = gap - float(np.hypot(rate_t - low_t, ratio * (high_c - rate_c)))
-        high = gap + float(np.hypot(high_t - rate_t, ratio * (rate_c - low_c)))
-        return low, high
+        low, high = _hybrid_bounds(self.successes_t, self.n_t, self.successes_c, self.n_c, z, ratio)
+        return float(low), float(high)
 
     def _is_small(self) -> bool:
         total = self.n_t + self.n_c
@@ -136,6 +140,71 @@ class RateComparison:
         if max(self.n_t, self.n_c) <= _BOSCHLOO_UNITS:
             return float(stats.boschloo_exact(table).pvalue)
         return float(stats.fisher_exact(table).pvalue)
+
+
+@dataclass(frozen=True, slots=True)
+class RateBatch:
+    """Many pairs of rates, each judged as `RateComparison` judges one; for simulated experiments.
+
+    Parameters
+    ----------
+    successes_t, n_t, successes_c, n_c : array (...)
+        Units with a 1 and all units, in treatment and control; n > 0.
+
+    Examples
+    --------
+    >>> low, high = RateBatch(*(np.array(x) for x in ([48.0, 9], [80.0, 80], [56.0, 1], [70.0, 70]))).interval(0.05)
+    >>> low.round(4).tolist(), high.round(4).tolist()
+    ([-0.3339, 0.017], [-0.0524, 0.1867])
+    """
+
+    successes_t: Array
+    n_t: Array
+    successes_c: Array
+    n_c: Array
+
+    def interval(self, alpha: float, ratio: float = 1.0) -> tuple[Array, Array]:
+        """Intervals of the treatment rate minus `ratio` times the control rate, at level 1 - alpha."""
+        successes_t, n_t, successes_c, n_c = self._counts()
+        low, high = _hybrid_bounds(successes_t, n_t, successes_c, n_c, -float(special.ndtri(alpha / 2)), ratio)
+        if ratio == 1.0:
+            successes, total = successes_t + successes_c, n_t + n_c
+            small = np.minimum(n_t, n_c) * np.minimum(successes, total - successes) / total < _FEW
+            for place in zip(*np.nonzero(small & ((low > 0) | (high < 0))), strict=True):
+                low[place], high[place] = self[place].interval(alpha)
+        return low, high
+
+    def p_value(self, ratio: float = 1.0) -> Array:
+        """The smallest alpha at which each interval excludes 0."""
+        places = np.ndindex(self._counts()[0].shape)
+        return np.array([self[place].p_value(ratio) for place in places]).reshape(self._counts()[0].shape)
+
+    def lift_interval(self, alpha: float) -> tuple[Array, Array]:
+        """Intervals of treatment/control - 1."""
+        shape = self._counts()[0].shape
+        bounds = np.array([self[place].lift_interval(alpha) for place in np.ndindex(shape)]).reshape(*shape, 2)
+        return bounds[..., 0], bounds[..., 1]
+
+    def __getitem__(self, place: tuple[int, ...]) -> RateComparison:
+        """Take one pair out of the batch."""
+        return RateComparison(*(float(count[place]) for count in self._counts()))
+
+    def _counts(self) -> tuple[Array, Array, Array, Array]:
+        return np.broadcast_arrays(  # type: ignore[return-value]
+            self.successes_t, self.n_t, self.successes_c, self.n_c
+        )
+
+
+def _hybrid_bounds(
+    successes_t: Counts, n_t: Counts, successes_c: Counts, n_c: Counts, z: float, ratio: float
+) -> tuple[Array, Array]:
+    """Square-and-add the distances of the single rates to their own bounds (Newcombe 1998, method 10)."""
+    rate_t, rate_c = successes_t / n_t, successes_c / n_c
+    low_t, high_t = _wilson(successes_t, n_t, z)
+    low_c, high_c = _wilson(successes_c, n_c, z)
+    gap = rate_t - ratio * rate_c
+    low = gap - np.hypot(rate_t - low_t, ratio * (high_c - rate_c))
+    return low, gap + np.hypot(high_t - rate_t, ratio * (rate_c - low_c))
 
 
 def _ratio_bound(rate_t: float, rate_c: float, spread_t: float, spread_c: float, side: float) -> float:

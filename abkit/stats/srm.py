@@ -107,6 +107,34 @@ def srm(
     return SplitTest(tuple(counts.tolist()), tuple(expected.tolist()), statistic, df, p_value)
 
 
+def split_p_values(observed: npt.ArrayLike, shares: npt.ArrayLike) -> Array:
+    """Test many splits against one plan, as `srm` tests one.
+
+    Parameters
+    ----------
+    observed : array_like (..., V)
+        Units by variant, more than none in all.
+    shares : array_like (V,)
+        Planned shares.
+
+    Returns
+    -------
+    array (...)
+        Pearson's chi-square p-values; 0 where a unit is in a variant with share 0.
+
+    Examples
+    --------
+    >>> split_p_values([[44700, 45489], [500, 500]], [50, 50]).round(6).tolist()
+    [0.008608, 1.0]
+    """
+    counts, weights = np.asarray(observed, dtype=np.float64), _weights(shares)
+    planned = weights > 0
+    expected = counts.sum(axis=-1, keepdims=True) * weights
+    statistic = ((counts - expected)[..., planned] ** 2 / expected[..., planned]).sum(axis=-1)
+    p_values = special.chdtrc(int(planned.sum()) - 1, statistic)
+    return np.where(counts[..., ~planned].sum(axis=-1) > 0, 0.0, p_values)
+
+
 def srm_by_segment(
     observed: npt.ArrayLike, shares: npt.ArrayLike, alpha: float = 0.001
 ) -> tuple[Array, npt.NDArray[np.bool_]]:

@@ -4,7 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from abkit.stats.exact import exact_p_value
-from abkit.stats.proportion import RateComparison, wilson_interval
+from abkit.stats.proportion import RateBatch, RateComparison, wilson_interval
 
 TABLES = st.tuples(st.integers(2, 80), st.integers(2, 80)).flatmap(
     lambda n: st.tuples(st.integers(0, n[0]), st.just(n[0]), st.integers(0, n[1]), st.just(n[1]))
@@ -52,3 +52,17 @@ def test_wilson_holds_the_rate_and_stays_within_zero_and_one(pair, z):
     low, high = wilson_interval(*pair, z)
     assert 0 <= low <= pair[0] / pair[1] + 1e-12
     assert pair[0] / pair[1] - 1e-12 <= high <= 1
+
+
+def test_a_batch_of_pairs_is_judged_as_each_of_them():
+    rng = np.random.default_rng(5)
+    n_t, n_c = rng.integers(20, 400, size=(2, 60)).astype(float)
+    successes_t, successes_c = rng.binomial(n_t.astype(int), 0.03), rng.binomial(n_c.astype(int), 0.02)
+    batch = RateBatch(successes_t.astype(float), n_t, successes_c.astype(float), n_c)
+    for ratio in (1.0, 1.25):
+        low, high = batch.interval(0.05, ratio)
+        p_values = batch.p_value(ratio)
+        for place in range(60):
+            pair = RateComparison(float(successes_t[place]), n_t[place], float(successes_c[place]), n_c[place])
+            assert (low[place], high[place]) == pytest.approx(pair.interval(0.05, ratio), abs=1e-12)
+            assert p_values[place] == pair.p_value(ratio)
