@@ -23,9 +23,12 @@ _HOMES = {
     "Source": "abkit.collectors",
     "Summary": "abkit.models",
     "Variant": "abkit.models",
+    "Scenario": "abkit.analyzer.scenario",
+    "aa_validation": "abkit.controller.simulation",
     "analyze": "abkit.controller.analysis",
     "connect": "abkit.controller.connection",
     "mde": "abkit.stats",
+    "operating_characteristics": "abkit.controller.simulation",
     "power": "abkit.stats",
     "presets": "abkit.models",
     "sample_size": "abkit.stats",
@@ -43,13 +46,16 @@ __all__ = [
     "Proportion",
     "Quantile",
     "Ratio",
+    "Scenario",
     "Source",
     "Summary",
     "Variant",
     "__version__",
+    "aa_validation",
     "analyze",
     "connect",
     "mde",
+    "operating_characteristics",
     "plots",
     "power",
     "presets",
@@ -61,9 +67,11 @@ __all__ = [
 if TYPE_CHECKING:
     from abkit import plots, stats
     from abkit.analyzer.result import Analysis
+    from abkit.analyzer.scenario import Scenario
     from abkit.collectors import Source
     from abkit.controller.analysis import analyze
     from abkit.controller.connection import connect
+    from abkit.controller.simulation import aa_validation, operating_characteristics
     from abkit.errors import AbkitError
     from abkit.models import Data, Experiment, Mean, Plan, Proportion, Quantile, Ratio, Summary, Variant, presets
     from abkit.stats import mde, power, sample_size, srm

@@ -15,6 +15,7 @@ from abkit.stats import Moments, RatioLevel
 from abkit.stats.moments import Array
 
 _SKEWNESS = 0.1
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,8 @@ class NormalSums:
         centered = table.features - mean
         values, vectors = np.linalg.eigh(centered.T @ (centered * chances[:, None]))
         sd = np.sqrt(chances @ centered**2)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            skewness = np.abs(np.nan_to_num(chances @ centered**3 / sd**3, nan=0.0, posinf=0.0))
+        varies = sd > _ROUNDING * np.abs(mean)
+        skewness = np.abs(chances @ centered[:, varies] ** 3 / sd[varies] ** 3)
         factor = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
         return cls(mean, factor, float(skewness.max(initial=0.0)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from abkit.analyzer.aa import AAValidation, validate_tests
 from abkit.analyzer.characteristics import characterize
 from abkit.analyzer.operating import OperatingCharacteristics
 from abkit.analyzer.scenario import Scenario, default_scenarios
@@ -99,3 +100,43 @@ def operating_characteristics(
             workers=workers,
             progress=bar.update,
         )
+
+
+def aa_validation(experiment: Experiment, history: Any = None, *, runs: int = 1000, seed: int = 1) -> AAValidation:
+    """Split past units at random, again and again, and see whether each metric's test keeps its false-positive rate.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    history : Source or frame, optional
+        Past data with the metrics' columns; default: the experiment's own data.
+    runs : int
+        Random splits.
+    seed : int
+
+    Returns
+    -------
+    AAValidation
+        Per metric: the false-positive rate with the band in which 99 % of honest tests lie, and whether the p-values
+        are uniform (Kolmogorov-Smirnov). What looking more than once does is simulated by `operating_characteristics`.
+
+    Raises
+    ------
+    DataError
+        Past data that cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from abkit.models import Experiment, Mean, Variant
+    >>> experiment = Experiment(
+    ...     key="demo", variants=[Variant("a", 50, is_control=True), Variant("b", 50)], primary_metric=Mean("score")
+    ... )
+    >>> past = pd.DataFrame({"score": np.random.default_rng(1).gamma(2.0, size=500)})
+    >>> aa_validation(experiment, past).metric("score").status
+    'pass'
+    """
+    if runs < 1:
+        raise ParameterError(f"at least one split is needed, not {runs}")
+    population = read_population(experiment, source_of(experiment, history), most_units=_MOST_UNITS)
+    return validate_tests(experiment, population, runs=runs, seed=seed)
