@@ -24,11 +24,11 @@ _HOMES = {
     "Summary": "abkit.models",
     "Variant": "abkit.models",
     "Scenario": "abkit.analyzer.scenario",
-    "aa_validation": "abkit.controller.simulation",
+    "aa_validation": "abkit.controller.characteristics",
     "analyze": "abkit.controller.analysis",
     "connect": "abkit.controller.connection",
     "mde": "abkit.stats",
-    "operating_characteristics": "abkit.controller.simulation",
+    "operating_characteristics": "abkit.controller.characteristics",
     "power": "abkit.stats",
     "presets": "abkit.models",
     "sample_size": "abkit.stats",
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from abkit.collectors import Source
     from abkit.controller.analysis import analyze
     from abkit.controller.connection import connect
-    from abkit.controller.simulation import aa_validation, operating_characteristics
+    from abkit.controller.characteristics import aa_validation, operating_characteristics
     from abkit.errors import AbkitError
     from abkit.models import Data, Experiment, Mean, Plan, Proportion, Quantile, Ratio, Summary, Variant, presets
     from abkit.stats import mde, power, sample_size, srm
