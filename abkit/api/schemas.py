@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+)
 
 from abkit.models import Mean, Metric, Proportion, Quantile, Ratio, presets
 from abkit.models.metric import Goal
 from abkit.store.keys import Scope
 
-_LAST = datetime(2200, 1, 1, tzinfo=UTC)
+_YEARS = "^(19[7-9][0-9]|2[01][0-9][0-9])-"
 _LONGEST_ID = 1024
 _DEEPEST = 50
 
@@ -23,10 +32,19 @@ def _short(text: str) -> str:
     return text
 
 
-def _near(moment: datetime) -> datetime:
-    if moment >= _LAST:
-        raise ValueError("not before the year 2200")
+def _written(moment: Any) -> Any:
+    if not isinstance(moment, str) or re.match(_YEARS, moment) is None:
+        raise ValueError("not a time in the years 1970 to 2199, such as 2026-11-22T12:00:00Z")
     return moment
+
+
+def _whole(number: Any) -> Any:
+    """JSON has one kind of number: 1000.0 is as whole as 1000."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _kind_of(metric: Any) -> Any:
+    return metric.get("kind") if isinstance(metric, dict) else "name" if isinstance(metric, str) else None
 
 
 def _flat(config: dict[str, Any]) -> dict[str, Any]:
@@ -44,8 +62,19 @@ _NO_NUL = r"^[^\x00]*$"
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_NUL)]
 Id = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID, pattern=_NO_NUL), AfterValidator(_short)]
 Prose = Annotated[str, Field(max_length=10_000, pattern=_NO_NUL)]
-Time = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_near)]
-AnyKind = Annotated[Mean | Proportion | Ratio | Quantile, Field(discriminator="kind")]
+Time = Annotated[AwareDatetime, Field(strict=False, json_schema_extra={"pattern": _YEARS}), BeforeValidator(_written)]
+AnyMetric = Annotated[
+    Annotated[Name, Tag("name")]
+    | Annotated[Mean, Tag("mean")]
+    | Annotated[Proportion, Tag("proportion")]
+    | Annotated[Ratio, Tag("ratio")]
+    | Annotated[Quantile, Tag("quantile")],
+    Discriminator(
+        _kind_of,
+        custom_error_type="metric",
+        custom_error_message="a metric is a name, or an object whose `kind` is mean, proportion, ratio or quantile",
+    ),
+]
 Config = Annotated[dict[str, Any], AfterValidator(_flat)]
 
 
@@ -75,11 +104,11 @@ class NewExperiment(Body):
     name: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
     description: Prose = ""
     hypothesis: Prose = ""
-    primary_metric: Name | AnyKind
+    primary_metric: AnyMetric
     primary_metric_goal: Annotated[Goal | None, Field(description="Default: the metric's own.")] = None
-    secondary_metrics: Annotated[list[Name | AnyKind], Field(max_length=100)] = []
+    secondary_metrics: Annotated[list[AnyMetric], Field(max_length=100)] = []
     variants: Annotated[list[NewVariant], Field(min_length=2, max_length=100)]
-    min_sample_size: Annotated[int, Field(ge=2, le=10**12)] = 1000
+    min_sample_size: Annotated[int, Field(ge=2, le=10**12), BeforeValidator(_whole)] = 1000
     confidence_level: Annotated[float, Field(ge=0.5, le=0.9999)] = 0.95
     min_detectable_effect: Annotated[float, Field(gt=0, lt=10)] = 0.05
 
