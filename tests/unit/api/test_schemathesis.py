@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from schemathesis.checks import CHECKS, load_all_checks
 
 from abkit.api import create_app
-from abkit.controller.catalog import utc_now
 from abkit.controller.experiments import ExperimentController
+from abkit.controller.transitions import utc_now
 from abkit.models import Experiment, Mean, Variant
 from abkit.store.engine import writing
 from abkit.store.keys import SCOPES, create_key
