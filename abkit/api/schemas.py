@@ -24,6 +24,7 @@ from abkit.store.keys import Scope
 _YEARS = "^(19[7-9][0-9]|2[01][0-9][0-9])-"
 _LONGEST_ID = 1024
 _DEEPEST = 50
+_LARGEST = 1e150
 
 
 def _short(text: str) -> str:
@@ -135,22 +136,27 @@ def metric_of(given: str | Metric) -> Metric:
     return preset if preset is not None else Mean(given)
 
 
+Reason = Annotated[Prose, Field(description="Why it is done, for the audit log.")]
+
+
 class Why(Body):
     """Why something is done, for the audit log."""
 
-    reason: Prose = ""
+    reason: Reason = ""
 
 
-class Completion(Why):
+class Completion(Body):
     """How to end an experiment; the last two say what to ship instead of the winner, and why."""
 
+    reason: Reason = ""
     variant: Name | None = None
     override_reason: Prose | None = None
 
 
-class NewConfig(Why):
+class NewConfig(Body):
     """The configuration that an agent is to run with."""
 
+    reason: Reason = ""
     config: Config
 
 
@@ -167,7 +173,7 @@ class NewObservation(Body):
     experiment_id: Name
     user_id: Id
     metric_type: Name
-    value: float
+    value: Annotated[float, Field(ge=-_LARGEST, le=_LARGEST, description="Squares of larger ones have no sum.")]
     variant_id: Annotated[Name | None, Field(description="Refused where the user has another one.")] = None
     observed_at: Annotated[Time | None, Field(description="Default: now.")] = None
     event_id: Annotated[Id | None, Field(description="Without it, each request is an event of its own.")] = None

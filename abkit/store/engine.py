@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceE
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from abkit.errors import ParameterError, StoreError
+from abkit.errors import DataError, ParameterError, StoreError
 
 T = TypeVar("T")
 
@@ -22,6 +22,7 @@ _READS: Final = "abkit_reads"
 _WAIT_SECONDS: Final = 30
 _PASSING_STATES: Final = ("08", "40", "53", "55P03", "57P")  # connection, rollback, resources, lock, shutdown
 _DISK_FULL: Final = "53100"
+_OUT_OF_RANGE: Final = "22003"
 _PASSING_WORDS: Final = ("locked", "busy")
 
 
@@ -182,10 +183,12 @@ def _driver_error(engine: Engine) -> type[Exception]:
     return found
 
 
-def explain(error: StatementError, engine: Engine) -> StoreError:
+def explain(error: StatementError, engine: Engine) -> StoreError | DataError:
     """Say what a database's error means for the person who reads it."""
     where = engine.url.render_as_string(hide_password=True)
     said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    if getattr(error.orig, "sqlstate", None) == _OUT_OF_RANGE:
+        return DataError(f"values are so large that they cannot be added up ({said}); take out what is absurd")
     if _is_disk_full(error):
         way_out = "the disk is full: make room and repeat the call; nothing of it was stored"
     elif is_passing(error):

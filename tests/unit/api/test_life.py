@@ -157,6 +157,20 @@ def test_a_metric_whose_name_is_long_in_bytes_is_recorded(client: Any, running: 
     assert refused.status_code == 422
 
 
+def test_values_too_large_to_add_up_are_told_and_hide_nothing_else(client: Any, running: str) -> None:
+    row = {"experiment_id": running, "metric_type": "score", "value": 1.7e308}
+    refused = client("POST", "/api/v1/observations", json={**row, "user_id": "u"})
+    assert (refused.status_code, len(refused.json()["problems"])) == (422, 1)
+    stored = lines([{**row, "user_id": user, "event_id": f"{user}{n}"} for user in "uvwxyz" for n in range(2)])
+    assert client("POST", "/api/v1/observations/bulk", **stored).status_code == 200
+    found = client("GET", f"{EXPERIMENTS}/{running}/results")
+    assert found.status_code == 200
+    assert {one["sum"] for one in found.json()["daily"]} <= {None}
+    seen = client("GET", f"{EXPERIMENTS}/{running}/status")
+    assert seen.status_code == 200
+    assert "large" in seen.text or "out of range" in seen.text
+
+
 def test_whole_numbers_may_have_a_point(client: Any, body: dict[str, Any]) -> None:
     assert client("POST", EXPERIMENTS, json={**body, "min_sample_size": 20.0}).status_code == 201
     assert client("POST", EXPERIMENTS, json={**body, "min_sample_size": 20.5}).status_code == 422
