@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export MPLBACKEND := agg
 
-.PHONY: help report test test-fast test-slow bench lab lint lock clean
+.PHONY: help report test test-fast test-slow test-spark bench lab lint lock clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
 
@@ -12,13 +12,17 @@ report: .venv/.ready ## render a report for every experiment in examples/
 
 test: .venv/.ready-dev lint ## everything that is checked: lint, types, floors, unit, reference, notebook, end-to-end
 	@echo "== tests"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax -m "not spark"
 
 test-fast: .venv/.ready-dev ## the tests without the calibrations
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not spark"
 
 test-slow: .venv/.ready-dev ## the calibrations and the fault tests alone
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m slow tests
+
+test-spark: .venv/.ready-spark ## what runs on Spark (needs Java 17 or newer), with two workers
+	@echo "== spark"
+	@$(BIN)/python -m pytest -n 0 -m spark tests
 
 bench: .venv/.ready-dev ## speed, as ratios measured in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
@@ -33,7 +37,8 @@ lab: .venv/.ready ## JupyterLab in notebooks/
 
 lock: ## pin the newest versions that resolve (needs uv)
 	@uv pip compile -q --universal -p 3.11 pyproject.toml --no-header --no-annotate -U -o requirements.lock
-	@uv pip compile -q --universal -p 3.11 pyproject.toml --all-extras --group dev -c requirements.lock --no-header --no-annotate -o requirements-dev.lock
+	@uv pip compile -q --universal -p 3.11 pyproject.toml --extra api --extra postgres --group dev -c requirements.lock --no-header --no-annotate -o requirements-dev.lock
+	@uv pip compile -q --universal -p 3.11 --group spark --no-header --no-annotate -U -o requirements-spark.lock
 
 clean: ## remove the environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
@@ -57,3 +62,6 @@ endef
 .venv/.ready-dev: requirements-dev.lock .venv/.ready
 	$(call install,requirements-dev.lock)
 	@sh tests/install_browser.sh
+
+.venv/.ready-spark: requirements-spark.lock .venv/.ready-dev
+	$(call install,requirements-spark.lock)

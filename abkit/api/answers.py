@@ -66,15 +66,15 @@ class StatusOut(BaseModel):
 
 
 class Daily(BaseModel):
-    """The values of one metric in one variant on one day (UTC)."""
+    """The values of one metric in one variant on one day (UTC); null: too large to add up, or one value varies not."""
 
     variant: str
     metric_type: str
     day: str
     n: int
-    sum: float
-    sum_sq: float
-    mean: float
+    sum: float | None
+    sum_sq: float | None
+    mean: float | None
     variance: float | None
     std: float | None
 

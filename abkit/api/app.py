@@ -19,7 +19,7 @@ from abkit.api.openapi import describe
 from abkit.api.problems import add_handlers
 from abkit.api.replay import Replay
 from abkit.api.routes import agents, experiments, ingestion, keys
-from abkit.controller.catalog import utc_now
+from abkit.controller.transitions import utc_now
 from abkit.store.engine import open_engine, reading
 from abkit.store.schema import upgrade
 

@@ -50,12 +50,21 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         schemas["Problem"] = _PROBLEM
+        _mend_metrics(schemas)
         for path, operations in found["paths"].items():
             for method, operation in operations.items():
                 _mend_parameters(operation)
                 _add_failures(operation, method, path)
         app.openapi_schema = found
     return app.openapi_schema
+
+
+def _mend_metrics(schemas: dict[str, Any]) -> None:
+    """An object must say which kind of metric it is, and two kinds have no cap."""
+    for kind in ("Mean", "Proportion", "Ratio", "Quantile"):
+        schemas[kind]["required"].append("kind")
+    for kind in ("Proportion", "Quantile"):
+        schemas[kind]["properties"]["cap"] = {"type": "null", "title": "Cap"}
 
 
 def _mend_parameters(operation: dict[str, Any]) -> None:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+)
 
 from abkit.models import Mean, Metric, Proportion, Quantile, Ratio, presets
 from abkit.models.metric import Goal
 from abkit.store.keys import Scope
 
-_LAST = datetime(2200, 1, 1, tzinfo=UTC)
+_YEARS = "^(19[7-9][0-9]|2[01][0-9][0-9])-"
 _LONGEST_ID = 1024
 _DEEPEST = 50
+_LARGEST = 1e150
 
 
 def _short(text: str) -> str:
@@ -23,10 +33,19 @@ def _short(text: str) -> str:
     return text
 
 
-def _near(moment: datetime) -> datetime:
-    if moment >= _LAST:
-        raise ValueError("not before the year 2200")
+def _written(moment: Any) -> Any:
+    if not isinstance(moment, str) or re.match(_YEARS, moment) is None:
+        raise ValueError("not a time in the years 1970 to 2199, such as 2026-11-22T12:00:00Z")
     return moment
+
+
+def _whole(number: Any) -> Any:
+    """JSON has one kind of number: 1000.0 is as whole as 1000."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _kind_of(metric: Any) -> Any:
+    return metric.get("kind") if isinstance(metric, dict) else "name" if isinstance(metric, str) else None
 
 
 def _flat(config: dict[str, Any]) -> dict[str, Any]:
@@ -44,8 +63,19 @@ _NO_NUL = r"^[^\x00]*$"
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_NUL)]
 Id = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID, pattern=_NO_NUL), AfterValidator(_short)]
 Prose = Annotated[str, Field(max_length=10_000, pattern=_NO_NUL)]
-Time = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_near)]
-AnyKind = Annotated[Mean | Proportion | Ratio | Quantile, Field(discriminator="kind")]
+Time = Annotated[AwareDatetime, Field(strict=False, json_schema_extra={"pattern": _YEARS}), BeforeValidator(_written)]
+AnyMetric = Annotated[
+    Annotated[Name, Tag("name")]
+    | Annotated[Mean, Tag("mean")]
+    | Annotated[Proportion, Tag("proportion")]
+    | Annotated[Ratio, Tag("ratio")]
+    | Annotated[Quantile, Tag("quantile")],
+    Discriminator(
+        _kind_of,
+        custom_error_type="metric",
+        custom_error_message="a metric is a name, or an object whose `kind` is mean, proportion, ratio or quantile",
+    ),
+]
 Config = Annotated[dict[str, Any], AfterValidator(_flat)]
 
 
@@ -75,11 +105,11 @@ class NewExperiment(Body):
     name: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
     description: Prose = ""
     hypothesis: Prose = ""
-    primary_metric: Name | AnyKind
+    primary_metric: AnyMetric
     primary_metric_goal: Annotated[Goal | None, Field(description="Default: the metric's own.")] = None
-    secondary_metrics: Annotated[list[Name | AnyKind], Field(max_length=100)] = []
+    secondary_metrics: Annotated[list[AnyMetric], Field(max_length=100)] = []
     variants: Annotated[list[NewVariant], Field(min_length=2, max_length=100)]
-    min_sample_size: Annotated[int, Field(ge=2, le=10**12)] = 1000
+    min_sample_size: Annotated[int, Field(ge=2, le=10**12), BeforeValidator(_whole)] = 1000
     confidence_level: Annotated[float, Field(ge=0.5, le=0.9999)] = 0.95
     min_detectable_effect: Annotated[float, Field(gt=0, lt=10)] = 0.05
 
@@ -106,22 +136,27 @@ def metric_of(given: str | Metric) -> Metric:
     return preset if preset is not None else Mean(given)
 
 
+Reason = Annotated[Prose, Field(description="Why it is done, for the audit log.")]
+
+
 class Why(Body):
     """Why something is done, for the audit log."""
 
-    reason: Prose = ""
+    reason: Reason = ""
 
 
-class Completion(Why):
+class Completion(Body):
     """How to end an experiment; the last two say what to ship instead of the winner, and why."""
 
+    reason: Reason = ""
     variant: Name | None = None
     override_reason: Prose | None = None
 
 
-class NewConfig(Why):
+class NewConfig(Body):
     """The configuration that an agent is to run with."""
 
+    reason: Reason = ""
     config: Config
 
 
@@ -138,7 +173,7 @@ class NewObservation(Body):
     experiment_id: Name
     user_id: Id
     metric_type: Name
-    value: float
+    value: Annotated[float, Field(ge=-_LARGEST, le=_LARGEST, description="Squares of larger ones have no sum.")]
     variant_id: Annotated[Name | None, Field(description="Refused where the user has another one.")] = None
     observed_at: Annotated[Time | None, Field(description="Default: now.")] = None
     event_id: Annotated[Id | None, Field(description="Without it, each request is an event of its own.")] = None

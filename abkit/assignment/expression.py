@@ -1,4 +1,7 @@
-"""The assignment rule as SQL, for PostgreSQL, DuckDB and Spark."""
+"""The assignment rule as SQL, for PostgreSQL, DuckDB and Spark.
+
+The text holds no percent sign: drivers take one for the beginning of a value.
+"""
 
 from __future__ import annotations
 
@@ -33,18 +36,18 @@ def _other(element: BucketOf, compiler: Any, **options: Any) -> str:
 @compiles(BucketOf, "postgresql")
 def _postgresql(element: BucketOf, compiler: Any, **options: Any) -> str:
     text = _text(element, compiler, **options)
-    return f"(('x' || substr(encode(sha256(convert_to({text}, 'UTF8')), 'hex'), 1, 8))::bit(32)::bigint % 10000)"
+    return f"mod(('x' || substr(encode(sha256(convert_to({text}, 'UTF8')), 'hex'), 1, 8))::bit(32)::bigint, 10000)"
 
 
 @compiles(BucketOf, "duckdb")
 def _duckdb(element: BucketOf, compiler: Any, **options: Any) -> str:
-    return f"(CAST('0x' || substr(sha256({_text(element, compiler, **options)}), 1, 8) AS UINTEGER) % 10000)"
+    return f"mod(CAST('0x' || substr(sha256({_text(element, compiler, **options)}), 1, 8) AS UINTEGER), 10000)"
 
 
 @compiles(BucketOf, "spark")
 def _spark(element: BucketOf, compiler: Any, **options: Any) -> str:
     text = ", ".join(compiler.process(part, **options) for part in element.clauses)
-    return f"(CAST(conv(substring(sha2(concat({text}), 256), 1, 8), 16, 10) AS BIGINT) % 10000)"
+    return f"mod(CAST(conv(substring(sha2(concat({text}), 256), 1, 8), 16, 10) AS BIGINT), 10000)"
 
 
 def _text(element: BucketOf, compiler: Any, **options: Any) -> str:
@@ -58,7 +61,7 @@ def bucket_expression(experiment_id: str, user_id: ColumnElement[str]) -> Column
     --------
     >>> from sqlalchemy import column
     >>> from sqlalchemy.dialects import postgresql
-    >>> str(bucket_expression("e1", column("user_id")).compile(dialect=postgresql.dialect())).endswith("% 10000)")
+    >>> str(bucket_expression("e1", column("user_id")).compile(dialect=postgresql.dialect())).startswith("mod(")
     True
     """
     return BucketOf(literal(f"{experiment_id}:", String), user_id)
@@ -98,7 +101,7 @@ def spark_sql(expression: ColumnElement[Any]) -> str:
     --------
     >>> from sqlalchemy import column
     >>> spark_sql(bucket_expression("it's", column("user id")))
-    "(CAST(conv(substring(sha2(concat('it\\'s:', `user id`), 256), 1, 8), 16, 10) AS BIGINT) % 10000)"
+    "mod(CAST(conv(substring(sha2(concat('it\\'s:', `user id`), 256), 1, 8), 16, 10) AS BIGINT), 10000)"
     """
     return str(expression.compile(dialect=_Spark(), compile_kwargs={"literal_binds": True}))
 

@@ -22,7 +22,7 @@ def create_key(
 ) -> None:
     """Make an API key and print it: it is shown this once."""
     from abkit.controller.analysis import parse_time
-    from abkit.controller.catalog import utc_now
+    from abkit.controller.transitions import utc_now
     from abkit.store import keys
     from abkit.store.engine import writing
 
@@ -41,7 +41,7 @@ def create_key(
 @app.command("list")
 def list_keys(store: Store = DEFAULT_STORE, organization: Organization = "default", as_json: Json = False) -> None:
     """List API keys; their secrets are not kept."""
-    from abkit.controller.catalog import utc_now
+    from abkit.controller.transitions import utc_now
     from abkit.store import keys
     from abkit.store.engine import reading
 
@@ -64,7 +64,7 @@ def revoke_key(
     as_json: Json = False,
 ) -> None:
     """End an API key for good."""
-    from abkit.controller.catalog import utc_now
+    from abkit.controller.transitions import utc_now
     from abkit.store import keys
     from abkit.store.engine import writing
 

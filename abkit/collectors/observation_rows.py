@@ -99,7 +99,9 @@ def _text(value: Any, name: str, longest: int) -> str:
         raise BadRowError(f"{name}: holds half of a character, which is not Unicode text") from None
     if not value:
         raise BadRowError(f"{name}: is missing")
-    if size > longest:
+    if longest == LONGEST_NAME and len(value) > longest:
+        raise BadRowError(f"{name}: {len(value):,} characters are more than the {longest:,} that a name may have")
+    if longest != LONGEST_NAME and size > longest:
         raise BadRowError(f"{name}: {size:,} bytes are more than the {longest:,} that can be stored")
     if "\0" in value:
         raise BadRowError(f"{name}: holds a NUL character, which no store can keep")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from abkit.controller.catalog import utc_now
 from abkit.controller.experiments import ExperimentController
+from abkit.controller.transitions import utc_now
 from abkit.store.engine import open_engine
 from abkit.store.schema import upgrade
 

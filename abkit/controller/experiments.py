@@ -20,10 +20,10 @@ from abkit.collectors.observations import MetricsCollector
 from abkit.collectors.observed import observed_source
 from abkit.collectors.recorded import Recorded
 from abkit.controller.analysis import analyze, parse_time
-from abkit.controller.catalog import searchable, utc_now
 from abkit.controller.exposure import Exposure
 from abkit.controller.lifecycle import Lifecycle
 from abkit.controller.status import ExperimentStatus, check_plan, describe_status
+from abkit.controller.transitions import utc_now
 from abkit.errors import DataError
 from abkit.store.assignments import count_assignments
 from abkit.store.engine import reader, reading, with_retry, writing
@@ -32,6 +32,7 @@ from abkit.store.records import StoredExperiment
 from abkit.store.repository import read_experiment
 from abkit.store.results import latest_result
 from abkit.store.tables import assignments
+from abkit.store.text import searchable
 
 if TYPE_CHECKING:
     from abkit.report.render import Report
@@ -60,10 +61,12 @@ class ExperimentController(Lifecycle):
         clock: Callable[[], datetime] = utc_now,
         time_to_live: float = 5.0,
     ) -> None:
-        super().__init__(engine, organization_id, clock=clock)
         exposure = Exposure(engine, organization_id, clock)
         self._assigner = TrafficAssigner(
             exposure.running, exposure.given, exposure.give, clock=clock, time_to_live=time_to_live
+        )
+        super().__init__(
+            engine, organization_id, clock=clock, analysis_of=self._analyzed, changed=self._assigner.invalidate
         )
         self._collector = MetricsCollector(
             organization_id,
@@ -232,7 +235,7 @@ class ExperimentController(Lifecycle):
             users = count_assignments(connection, self.organization_id, stored.id)
             final = latest_result(connection, self.organization_id, stored.id)
         if stored.status in {"running", "paused"} and live:
-            analysis, reason = self._analysis_of(stored, None)
+            analysis, reason = self._analyzed(stored, None)
         elif final is not None:
             analysis, reason = final.analysis, ""
         else:
@@ -254,16 +257,13 @@ class ExperimentController(Lifecycle):
     ) -> None:
         self.close()
 
-    def _changed(self, agent_id: str) -> None:
-        self._assigner.invalidate(agent_id)
-
     def _analyze(self, stored: StoredExperiment, as_of: datetime | None) -> Analysis:
         self.flush()
         experiment = stored.experiment
         source = observed_source(reader(self.engine), observations, assignments, experiment, as_of=as_of)
         return check_plan(stored, analyze(experiment, source, as_of=as_of, now=self._clock()))
 
-    def _analysis_of(self, stored: StoredExperiment, as_of: datetime | None) -> tuple[dict[str, Any] | None, str]:
+    def _analyzed(self, stored: StoredExperiment, as_of: datetime | None) -> tuple[dict[str, Any] | None, str]:
         try:
             return self._analyze(stored, as_of).to_dict(), ""
         except DataError as error:

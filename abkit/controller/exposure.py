@@ -8,12 +8,12 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from abkit.assignment import Split
-from abkit.controller.catalog import searchable
 from abkit.errors import NotFoundError
 from abkit.models import Experiment
 from abkit.store.assignments import add_assignments, read_variants
 from abkit.store.engine import reading, with_retry, writing
 from abkit.store.repository import read_experiment, read_running
+from abkit.store.text import searchable
 
 
 class Exposure:

@@ -1,40 +1,170 @@
-"""Experiments in a store, from draft to shipped: every step is one transaction and one row in the audit log."""
+"""Experiments in a store, from draft to shipped, with their agents and the audit log."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Engine
 
-from abkit.controller.catalog import Catalog, require_storable, searchable
 from abkit.controller.drafting import draft_of
-from abkit.controller.shipping import choose_variant, ship_variant
-from abkit.controller.transitions import Request, check_step, move
-from abkit.errors import ConflictError, ParameterError
+from abkit.controller.shipping import choose_variant, configure, roll_back
+from abkit.controller.steps import finish, keep_draft, ship_completed, take_step
+from abkit.controller.transitions import Request, check_step
+from abkit.errors import ParameterError, suggest
 from abkit.models import Experiment
-from abkit.models.lifecycle import Action
-from abkit.store.agents import ensure_agent, read_agent, write_config
-from abkit.store.audit import append_audit
-from abkit.store.engine import writing
-from abkit.store.records import Agent, AuditEntry, StoredExperiment
-from abkit.store.repository import insert_experiment, read_experiment
-from abkit.store.results import add_result, latest_result
+from abkit.models.lifecycle import Action, Status
+from abkit.store.agents import ensure_agent, list_agents, read_agent
+from abkit.store.audit import list_audit
+from abkit.store.engine import reading, writing
+from abkit.store.records import Agent, AuditEntry, Page, StoredExperiment
+from abkit.store.repository import keys_in_use, list_experiments, read_experiment, read_running
+from abkit.store.text import LONGEST_NAME, require_storable, require_text, searchable
+
+AnalysisOf = Callable[[StoredExperiment, datetime | None], tuple[dict[str, Any] | None, str]]
 
 
-class Lifecycle(Catalog, ABC):
-    """The steps of experiments, and what they leave: agents' configurations, results, the audit log."""
+class Lifecycle:
+    """The steps of experiments, and what they leave: agents' configurations, results, the audit log.
 
-    @abstractmethod
-    def _analysis_of(self, stored: StoredExperiment, as_of: datetime | None) -> tuple[dict[str, Any] | None, str]:
-        """Return the analysis JSON, or None and why there is none."""
+    Parameters
+    ----------
+    engine : Engine
+        A store that `upgrade` was called on.
+    organization_id : str
+        Nothing of any other organization is seen or touched.
+    clock : callable
+        Returns the time.
+    analysis_of : callable
+        Returns the analysis JSON of an experiment as of a time, or None and why there is none.
+    changed : callable
+        Told an agent whose experiment was started, paused, resumed or ended.
+    """
 
-    @abstractmethod
-    def _changed(self, agent_id: str) -> None:
-        """Forget what is known of an agent: its experiment was started, paused, resumed or ended."""
+    def __init__(
+        self,
+        engine: Engine,
+        organization_id: str,
+        *,
+        clock: Callable[[], datetime],
+        analysis_of: AnalysisOf,
+        changed: Callable[[str], None],
+    ) -> None:
+        self.organization_id = require_text(organization_id, "organization_id", LONGEST_NAME)
+        self.engine, self._clock, self._changed, self._analysis_of = engine, clock, changed, analysis_of
+
+    def get(self, key: str) -> StoredExperiment:
+        """Return an experiment by key or id.
+
+        Raises
+        ------
+        NotFoundError
+            The organization has none.
+        """
+        with reading(self.engine) as connection:
+            return read_experiment(connection, self.organization_id, searchable(key))
+
+    def active(self, agent_id: str) -> StoredExperiment | None:
+        """Return the experiment that runs on an agent, if one does."""
+        with reading(self.engine) as connection:
+            return read_running(connection, self.organization_id, searchable(agent_id))
+
+    def list(
+        self,
+        agent_id: str | None = None,
+        status: Status | None = None,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[StoredExperiment]:
+        """Return a page of experiments, the newest first; `cursor` is the `next_cursor` of the page before."""
+        if status is not None and status not in get_args(Status):
+            raise ParameterError(f"no status {status!a}{suggest(str(status), get_args(Status))}")
+        wanted = searchable(agent_id) if agent_id is not None else None
+        with reading(self.engine) as connection:
+            return list_experiments(
+                connection, self.organization_id, agent_id=wanted, status=status, limit=limit, cursor=cursor
+            )
+
+    def agent(self, agent_id: str) -> Agent:
+        """Return an agent with its configuration.
+
+        Raises
+        ------
+        NotFoundError
+            The organization has none of that name.
+        """
+        with reading(self.engine) as connection:
+            return read_agent(connection, self.organization_id, searchable(agent_id))
+
+    def agents(self) -> tuple[Agent, ...]:
+        """Return every agent, by id."""
+        with reading(self.engine) as connection:
+            return tuple(list_agents(connection, self.organization_id))
+
+    def audit(
+        self,
+        key: str | None = None,
+        *,
+        agent_id: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[AuditEntry]:
+        """Return who did what, the oldest first: to one experiment, to one agent, or everything."""
+        wanted = searchable(agent_id) if agent_id is not None else None
+        with reading(self.engine) as connection:
+            stored = read_experiment(connection, self.organization_id, searchable(key)) if key is not None else None
+            return list_audit(
+                connection,
+                self.organization_id,
+                experiment_id=stored.id if stored else None,
+                agent_id=wanted,
+                limit=limit,
+                cursor=cursor,
+            )
+
+    def rollback(self, agent_id: str, *, actor: str = "", reason: str = "", if_version: int | None = None) -> Agent:
+        """Give an agent the configuration that it had before the last change.
+
+        Raises
+        ------
+        ConflictError
+            There is none, or the agent has changed.
+        """
+        request = Request(self._clock(), actor, reason, if_version)
+        with writing(self.engine) as connection:
+            return roll_back(
+                connection,
+                read_agent(connection, self.organization_id, searchable(agent_id), for_update=True),
+                request,
+            )
+
+    def configure(
+        self,
+        agent_id: str,
+        config: Mapping[str, Any],
+        *,
+        actor: str = "",
+        reason: str = "",
+        if_version: int | None = None,
+    ) -> Agent:
+        """Set the configuration of an agent, known or new.
+
+        Raises
+        ------
+        ConflictError
+            The agent has changed.
+        ParameterError
+            The configuration cannot be stored.
+        """
+        require_text(agent_id, "agent_id", LONGEST_NAME)
+        require_storable(config)
+        request = Request(self._clock(), actor, reason, if_version)
+        with writing(self.engine) as connection:
+            ensure_agent(connection, self.organization_id, agent_id, {}, now=request.now)
+            agent = read_agent(connection, self.organization_id, agent_id, for_update=True)
+            return configure(connection, agent, config, request)
 
     def create(
         self,
@@ -61,19 +191,9 @@ class Lifecycle(Catalog, ABC):
         ConflictError
             Its key or id is taken, or the agent has another configuration.
         """
+        require_storable(agent or {})
         draft = draft_of(experiment, self.organization_id, self._keys_in_use)
-        request = Request(self._clock(), actor)
-        try:
-            with writing(self.engine) as connection:
-                self._introduce_agent(connection, draft.agent_id, agent, request)
-                stored = insert_experiment(connection, draft, now=request.now)
-                entry = AuditEntry(request.now, actor, "create", stored.id, stored.agent_id, to_status="draft")
-                append_audit(connection, self.organization_id, entry, order=0)
-                return stored
-        except IntegrityError:
-            raise ConflictError(
-                f"an experiment with the key {draft.key!r} or the id {draft.id!a} is there already; choose another key"
-            ) from None
+        return keep_draft(self.engine, draft, agent, Request(self._clock(), actor))
 
     def start(self, key: str, *, actor: str = "", reason: str = "", if_version: int | None = None) -> StoredExperiment:
         """Start a draft: freeze its design and give its users variants.
@@ -147,13 +267,7 @@ class Lifecycle(Catalog, ABC):
         chosen = choose_variant(stored, analysis, variant, override_reason) if ship_winner else None
         request = Request(now, actor, reason, stored.version, {"verdict": decision["verdict"], "shipped": chosen})
         winner = decision["winner"] if decision.get("should_ship") else None
-        with writing(self.engine) as connection:
-            current = read_experiment(connection, self.organization_id, stored.id)
-            done = move(connection, current, "complete", request, winner=winner)
-            if analysis is not None:
-                add_result(connection, self.organization_id, stored.id, "final", analysis, now=now)
-            if chosen is not None:
-                ship_variant(connection, current, chosen, request, override_reason)
+        done = finish(self.engine, stored, analysis, winner, request, ship=chosen, override_reason=override_reason)
         self._changed(stored.agent_id)
         return done
 
@@ -168,43 +282,14 @@ class Lifecycle(Catalog, ABC):
     ) -> Agent:
         """Put the winner of a completed experiment into its agent; parameters and errors are those of `complete`."""
         request = Request(self._clock(), actor, reason)
-        with writing(self.engine) as connection:
-            stored = read_experiment(connection, self.organization_id, searchable(key))
-            if stored.status != "completed":
-                raise ConflictError(
-                    f"{stored.key}: only a completed experiment ships, this one is {stored.status}; "
-                    "complete(key, ship_winner=True) does both"
-                )
-            final = latest_result(connection, self.organization_id, stored.id)
-            chosen = choose_variant(stored, final.analysis if final else None, variant, override_reason)
-            return ship_variant(connection, stored, chosen, request, override_reason)
+        return ship_completed(self.engine, self.organization_id, searchable(key), variant, override_reason, request)
 
     def _step(self, key: str, action: Action, request: Request) -> StoredExperiment:
         stored = self.get(key)
-        try:
-            with writing(self.engine) as connection:
-                current = read_experiment(connection, self.organization_id, stored.id)
-                moved = move(connection, current, action, request)
-        except IntegrityError:
-            running = self.active(stored.agent_id)
-            other = f"the experiment {running.key!r}" if running else "another experiment, which has just ended,"
-            raise ConflictError(
-                f"cannot {action} {stored.key!r}: {other} runs on the agent {stored.agent_id!a}, and an agent has one "
-                "at a time; complete, pause or cancel that one first"
-            ) from None
+        moved = take_step(self.engine, stored, action, request)
         self._changed(stored.agent_id)
         return moved
 
-    def _introduce_agent(
-        self, connection: Connection, agent_id: str, config: Mapping[str, Any] | None, request: Request
-    ) -> None:
-        require_storable(config or {})
-        if ensure_agent(connection, self.organization_id, agent_id, config or {}, now=request.now) or config is None:
-            return
-        known = read_agent(connection, self.organization_id, agent_id, for_update=True)
-        if not known.config:
-            write_config(connection, known, config, previous=known.previous_config, now=request.now)
-        elif known.config != dict(config):
-            raise ConflictError(
-                f"the agent {agent_id!a} is known with another configuration; configure(agent_id, config) changes it"
-            )
+    def _keys_in_use(self) -> frozenset[str]:
+        with reading(self.engine) as connection:
+            return keys_in_use(connection, self.organization_id)

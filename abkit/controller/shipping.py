@@ -13,6 +13,7 @@ from abkit.errors import ConflictError, ParameterError, StaleError, suggest
 from abkit.store.agents import merge_config, read_agent, write_config
 from abkit.store.audit import append_audit
 from abkit.store.records import Agent, AuditEntry, StoredExperiment
+from abkit.store.text import require_text
 
 
 def choose_variant(
@@ -38,8 +39,9 @@ def choose_variant(
     ConflictError
         The analysis does not say that this variant should ship, and no reason to do so all the same was given.
     ParameterError
-        There is no such variant, or it must be named.
+        There is no such variant, it must be named, or the reason cannot be stored.
     """
+    require_text(override_reason or "", "override_reason")
     decision = analysis["decision"] if analysis is not None else {}
     winner = decision.get("winner") if decision.get("should_ship") else None
     names = [part["name"] for part in stored.definition["variants"]]

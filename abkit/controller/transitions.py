@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -19,6 +19,11 @@ from abkit.store.repository import compare_and_set, read_experiment
 from abkit.store.text import LONGEST_NAME, require_text
 
 _FOR_PEOPLE = ("name", "description")
+
+
+def utc_now() -> datetime:
+    """Return the time of the clock."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from abkit.models.definition import definition
 Goal = Literal["maximize", "minimize"]
 Role = Literal["primary", "secondary", "guardrail"]
 MissingRule = Literal["error", "zero", "drop"]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+_LONGEST_NAME = 200
+_NO_NUL: dict[str, Any] = {"pattern": r"^[^\x00]*$"}  # only said here: what keeps a definition explains it better
+Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, json_schema_extra=_NO_NUL)]
 
 
 @definition
@@ -39,7 +41,7 @@ class Metric:
     """
 
     _: KW_ONLY
-    name: Annotated[str, Field(max_length=200)] = ""
+    name: Annotated[str, Field(max_length=_LONGEST_NAME, json_schema_extra=_NO_NUL)] = ""
     goal: Goal = "maximize"
     margin: Annotated[float, Field(ge=0, lt=10)] | None = None
     covariate: Name | None = None
@@ -53,6 +55,8 @@ class Metric:
         return (str(vars(self)["column"]),)
 
     def _name_or(self, default: str) -> None:
+        if not self.name and len(default) > _LONGEST_NAME:
+            raise ValueError(f"its name would have more than {_LONGEST_NAME} characters: set `name`")
         object.__setattr__(self, "name", self.name or default)
 
 

@@ -84,7 +84,8 @@ class Comparison:
     def interval(self, alpha: npt.ArrayLike, ratio: npt.ArrayLike = 1.0) -> tuple[Array, Array]:
         """Two-sided interval of the effect at level 1 - alpha; NaN where the standard error is 0."""
         effect = self.effect(ratio)
-        half = np.where(effect.se > 0, self.test.multiplier(effect, alpha) * effect.se, np.nan)
+        with np.errstate(invalid="ignore"):  # an infinite multiplier times a standard error of 0 is not used
+            half = np.where(effect.se > 0, self.test.multiplier(effect, alpha) * effect.se, np.nan)
         return effect.value - half, effect.value + half
 
     def p_value(self, ratio: npt.ArrayLike = 1.0) -> Array:

@@ -92,7 +92,8 @@ class Moments:
         total = np.asarray(sums, dtype=np.float64)
         offset = total / np.maximum(count, 1.0)[..., None]
         raw = np.asarray(products, dtype=np.float64)
-        centered = raw - total[..., :, None] * offset[..., None, :]
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large to be squared becomes NaN below
+            centered = raw - total[..., :, None] * offset[..., None, :]
         varies = np.einsum("...ii->...i", centered) > _NOISE * np.einsum("...ii->...i", raw)
         centered = np.where(varies[..., :, None] & varies[..., None, :], centered, 0.0)
         centered = np.where(np.isfinite(raw), centered, np.nan)

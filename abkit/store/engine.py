@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from abkit.errors import ParameterError, StoreError
+from abkit.errors import DataError, ParameterError, StoreError
 
 T = TypeVar("T")
 
 _READS: Final = "abkit_reads"
 _WAIT_SECONDS: Final = 30
 _PASSING_STATES: Final = ("08", "40", "53", "55P03", "57P")  # connection, rollback, resources, lock, shutdown
+_DISK_FULL: Final = "53100"
+_OUT_OF_RANGE: Final = "22003"
 _PASSING_WORDS: Final = ("locked", "busy")
 
 
@@ -165,6 +167,9 @@ def _explained(engine: Engine) -> Iterator[None]:
         raise
     except DBAPIError as error:
         raise explain(error, engine) from error
+    except _driver_error(engine) as error:  # of what was handed to the driver itself, such as COPY
+        known = DBAPIError.instance(None, None, error, _driver_error(engine), dialect=engine.dialect)
+        raise explain(known, engine) from known
     except PoolTimeout:
         where = engine.url.render_as_string(hide_password=True)
         raise StoreError(
@@ -173,11 +178,18 @@ def _explained(engine: Engine) -> Iterator[None]:
         ) from None
 
 
-def explain(error: DBAPIError, engine: Engine) -> StoreError:
+def _driver_error(engine: Engine) -> type[Exception]:
+    found: type[Exception] = engine.dialect.loaded_dbapi.Error
+    return found
+
+
+def explain(error: StatementError, engine: Engine) -> StoreError | DataError:
     """Say what a database's error means for the person who reads it."""
     where = engine.url.render_as_string(hide_password=True)
     said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-    if "full" in said or "No space left" in said:
+    if getattr(error.orig, "sqlstate", None) == _OUT_OF_RANGE:
+        return DataError(f"values are so large that they cannot be added up ({said}); take out what is absurd")
+    if _is_disk_full(error):
         way_out = "the disk is full: make room and repeat the call; nothing of it was stored"
     elif is_passing(error):
         way_out = "the store is busy or was not reachable: repeat the call; nothing of it is known to be stored"
@@ -188,6 +200,11 @@ def explain(error: DBAPIError, engine: Engine) -> StoreError:
     return StoreError(f"{where}: {said}; {way_out}")
 
 
+def _is_disk_full(error: StatementError) -> bool:
+    said = str(error.orig)
+    return getattr(error.orig, "sqlstate", None) == _DISK_FULL or "disk is full" in said or "No space left" in said
+
+
 def is_passing(error: BaseException) -> bool:
     """Whether a database's error may be gone at the next attempt: locks, deadlocks, lost connections."""
     if not isinstance(error, DBAPIError):
@@ -196,7 +213,7 @@ def is_passing(error: BaseException) -> bool:
         return True
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
-        return str(state).startswith(_PASSING_STATES)
+        return state != _DISK_FULL and str(state).startswith(_PASSING_STATES)
     said = str(error.orig).lower()
     if isinstance(error, OperationalError | InterfaceError):
         return any(word in said for word in (*_PASSING_WORDS, "connection", "server closed", "could not receive"))

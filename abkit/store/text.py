@@ -71,3 +71,26 @@ def require_text(value: str, where: str, longest: int | None = None) -> str:
     if longest is not None and not 0 < len(value) <= longest:
         raise ParameterError(f"{where}: expected 1 to {longest} characters, got {len(value)}")
     return value
+
+
+def require_storable(config: Mapping[str, Any]) -> None:
+    """Say whether a configuration can be stored.
+
+    Raises
+    ------
+    ParameterError
+        It cannot, and why.
+    """
+    for problem in unstorable(dict(config), "config"):
+        raise ParameterError(problem)
+
+
+def searchable(text: str) -> str:
+    """Return the text, or what stands for it: no store holds such text, and a database would answer with an error.
+
+    Examples
+    --------
+    >>> searchable("code-writer")
+    'code-writer'
+    """
+    return text if isinstance(text, str) and not any(unstorable(text, "")) else ascii(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -11,6 +12,8 @@ from abkit.api.answers import ExperimentOut, Experiments, Results, StatusOut
 from abkit.api.auth import Manager, Reader
 from abkit.api.routes.common import Cursor, ExperimentId, IfVersion, Limit, tagged
 from abkit.api.schemas import Completion, NewExperiment, Why
+from abkit.collectors.observation_metrics import VariantMetrics
+from abkit.errors import DataError
 from abkit.models.lifecycle import Status
 from abkit.store.records import plain
 
@@ -123,14 +126,19 @@ def active(agent_id: str, caller: Reader, response: Response) -> Any:
 def results(experiment_id: ExperimentId, caller: Reader) -> Any:
     """Show the analysis with its time series, and what was recorded day by day."""
     found = caller.lab.status(experiment_id)
-    stored = found.experiment
-    daily = caller.lab.daily_metrics(stored.id)
-    cumulative = caller.lab.daily_metrics(stored.id, cumulative=True)
+    stored, reason = found.experiment, found.reason
+    daily: Sequence[VariantMetrics] = ()
+    cumulative: Sequence[VariantMetrics] = ()
+    try:
+        daily = caller.lab.daily_metrics(stored.id)
+        cumulative = caller.lab.daily_metrics(stored.id, cumulative=True)
+    except DataError as error:
+        reason = reason or str(error)
     return {
         "experiment_id": stored.id,
         "status": stored.status,
         "analysis": found.analysis,
-        "reason": found.reason,
+        "reason": reason,
         "daily": [{**asdict(one), "std": one.std} for one in daily],
         "cumulative": [{**asdict(one), "std": one.std} for one in cumulative],
     }

@@ -10,10 +10,11 @@ from abkit.api.answers import ApiKeyOut, ApiKeys, NewApiKeyOut
 from abkit.api.auth import Manager
 from abkit.api.replay import show_once
 from abkit.api.schemas import NewApiKey
-from abkit.controller.catalog import searchable, utc_now
+from abkit.controller.transitions import utc_now
 from abkit.store import keys
 from abkit.store.engine import reading, writing
 from abkit.store.records import plain
+from abkit.store.text import searchable
 
 router = APIRouter(prefix="/api/v1/keys", tags=["keys"])
 

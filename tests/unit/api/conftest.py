@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from abkit.api import create_app
-from abkit.controller.catalog import utc_now
+from abkit.controller.transitions import utc_now
 from abkit.store.engine import writing
 from abkit.store.keys import SCOPES, create_key
 

@@ -133,6 +133,65 @@ def test_single_observations_are_stored_once_and_refusals_are_told(client: Any, 
     assert all(client("POST", "/api/v1/observations", json=row).json()["added"] == 1 for _ in range(2))
 
 
+@pytest.mark.parametrize("moment", [1.8e9, 1_800_000_000, "1800000000", "1969-12-31T23:59:59Z", "2200-01-01T00:00:00Z"])
+def test_times_are_text_of_the_years_that_the_document_names(client: Any, running: str, moment: Any) -> None:
+    row = {"experiment_id": running, "user_id": "u", "metric_type": "score", "value": 1.5, "observed_at": moment}
+    refused = client("POST", "/api/v1/observations", json=row)
+    assert refused.status_code == 422
+    assert "observed_at: Value error, not a time in the years 1970 to 2199" in refused.json()["problems"][0]
+    key = {"name": "k", "scopes": ["read"], "expires_at": moment}
+    assert "1970 to 2199" in client("POST", "/api/v1/keys", json=key).json()["problems"][0]
+
+
+@pytest.mark.parametrize("moment", ["1970-01-01T00:00:00+14:00", "2199-12-31T23:59:59-12:00"])
+def test_the_first_and_the_last_time_are_taken(client: Any, running: str, moment: str) -> None:
+    row = {"experiment_id": running, "user_id": "u", "metric_type": "score", "value": 1.5, "observed_at": moment}
+    assert client("POST", "/api/v1/observations", json=row).json()["added"] == 1
+    assert client("GET", f"{EXPERIMENTS}/{running}/results").status_code == 200
+
+
+def test_a_metric_whose_name_is_long_in_bytes_is_recorded(client: Any, running: str) -> None:
+    row = {"experiment_id": running, "user_id": "u", "metric_type": "é" * 200, "value": 1.5}
+    assert client("POST", "/api/v1/observations", json=row).json()["added"] == 1
+    refused = client("POST", "/api/v1/observations", json={**row, "metric_type": "é" * 201})
+    assert refused.status_code == 422
+
+
+def test_values_too_large_to_add_up_are_told_and_hide_nothing_else(client: Any, running: str) -> None:
+    row = {"experiment_id": running, "metric_type": "score", "value": 1.7e308}
+    refused = client("POST", "/api/v1/observations", json={**row, "user_id": "u"})
+    assert (refused.status_code, len(refused.json()["problems"])) == (422, 1)
+    stored = lines([{**row, "user_id": user, "event_id": f"{user}{n}"} for user in "uvwxyz" for n in range(2)])
+    assert client("POST", "/api/v1/observations/bulk", **stored).status_code == 200
+    found = client("GET", f"{EXPERIMENTS}/{running}/results")
+    assert found.status_code == 200
+    assert {one["sum"] for one in found.json()["daily"]} <= {None}
+    seen = client("GET", f"{EXPERIMENTS}/{running}/status")
+    assert seen.status_code == 200
+    assert "large" in seen.text or "out of range" in seen.text
+
+
+def test_whole_numbers_may_have_a_point(client: Any, body: dict[str, Any]) -> None:
+    assert client("POST", EXPERIMENTS, json={**body, "min_sample_size": 20.0}).status_code == 201
+    assert client("POST", EXPERIMENTS, json={**body, "min_sample_size": 20.5}).status_code == 422
+    assert client("POST", EXPERIMENTS, json={**body, "min_sample_size": "20"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ({"column": "x"}, "a metric is a name, or an object whose `kind` is mean, proportion, ratio or quantile"),
+        (5, "a metric is a name, or an object whose `kind` is"),
+        ({"kind": "ratio", "numerator": "a" * 150, "denominator": "b" * 150}, "set `name`"),
+    ],
+)
+def test_a_metric_that_is_none_is_told_once(client: Any, body: dict[str, Any], metric: Any, said: str) -> None:
+    found = client("POST", EXPERIMENTS, json={**body, "primary_metric": metric, "secondary_metrics": []})
+    assert found.status_code == 422
+    (problem,) = found.json()["problems"]
+    assert said in problem
+
+
 def test_bulk_says_which_lines_were_refused(client: Any, running: str) -> None:
     good = {"user_id": "u", "metric_type": "score", "value": 1, "event_id": "e"}
     sent = lines([good, {**good, "event_id": "f", "value": "much"}, {**good, "event_id": "g\0"}])

@@ -372,6 +372,26 @@ def test_what_no_database_can_keep_is_refused_in_every_field(lab: ExperimentCont
     assert lab.get("demo").status == "draft"
 
 
+@pytest.mark.parametrize("text", REFUSED)
+def test_a_reason_to_ship_that_cannot_be_kept_is_refused(lab: ExperimentController, text: str) -> None:
+    lab.create(experiment())
+    lab.start("demo")
+    with pytest.raises(ParameterError, match="override_reason"):
+        lab.complete("demo", ship_winner=True, variant="warming", override_reason=text)
+    assert lab.get("demo").status == "running"
+    lab.complete("demo")
+    with pytest.raises(ParameterError, match="override_reason"):
+        lab.ship("demo", variant="warming", override_reason=text)
+
+
+def test_two_users_are_too_few_and_no_warning_is_given(lab: ExperimentController) -> None:
+    lab.create(experiment())
+    lab.start("demo")
+    lab.record_many([{"user_id": "u1", "metric_type": "score", "value": 1, "event_id": "e"}], experiment_id="demo")
+    lab.record_many([{"user_id": "u4", "metric_type": "score", "value": 2, "event_id": "f"}], experiment_id="demo")
+    assert lab.status("demo").total == 2  # warnings are errors here
+
+
 def test_organizations_do_not_see_each_other(store: Engine) -> None:
     mine, theirs = ExperimentController(store, "acme"), ExperimentController(store, "umbrella")
     stored = mine.create(experiment(), agent={"secret": 1})
