@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AbkitError": "abkit.errors",
     "Analysis": "abkit.analyzer.result",
+    "Baseline": "abkit.models",
     "Data": "abkit.models",
     "Experiment": "abkit.models",
     "Mean": "abkit.models",
@@ -36,6 +37,7 @@ _MODULES = ("plots", "stats")
 __all__ = [
     "AbkitError",
     "Analysis",
+    "Baseline",
     "Data",
     "Experiment",
     "Mean",
@@ -65,7 +67,19 @@ if TYPE_CHECKING:
     from abkit.controller.analysis import analyze
     from abkit.controller.connection import connect
     from abkit.errors import AbkitError
-    from abkit.models import Data, Experiment, Mean, Plan, Proportion, Quantile, Ratio, Summary, Variant, presets
+    from abkit.models import (
+        Baseline,
+        Data,
+        Experiment,
+        Mean,
+        Plan,
+        Proportion,
+        Quantile,
+        Ratio,
+        Summary,
+        Variant,
+        presets,
+    )
     from abkit.stats import mde, power, sample_size, srm
 
 
