@@ -27,6 +27,7 @@ _HOMES = {
     "analyze": "abkit.controller.analysis",
     "connect": "abkit.controller.connection",
     "mde": "abkit.stats",
+    "plan": "abkit.controller.planning",
     "power": "abkit.stats",
     "presets": "abkit.models",
     "sample_size": "abkit.stats",
@@ -52,6 +53,7 @@ __all__ = [
     "analyze",
     "connect",
     "mde",
+    "plan",
     "plots",
     "power",
     "presets",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from abkit.collectors import Source
     from abkit.controller.analysis import analyze
     from abkit.controller.connection import connect
+    from abkit.controller.planning import plan
     from abkit.errors import AbkitError
     from abkit.models import (
         Baseline,

@@ -1,0 +1,225 @@
+"""A plan as text and as HTML, and what must be said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from markupsafe import Markup
+
+from abkit.analyzer import numbers
+from abkit.analyzer.plan_estimate import MetricPlan, PlanEstimate
+from abkit.analyzer.render import html_table
+
+_INFERENCES = {"fixed": "one look", "group_sequential": "group sequential", "always_valid": "always valid"}
+METRICS = ("metric", "baseline", "sd of a unit", "ICC", "planned for", "alpha", "power", "units", "detectable", "CUPED")
+
+
+def plan_warnings(plan: PlanEstimate) -> Iterator[str]:
+    """Say what must not be overlooked."""
+    yield from _threshold_warnings(plan)
+    at_plan = plan.decision_at_planned_units
+    if at_plan is not None and plan.units is not None and plan.planned_units < plan.units:
+        yield (
+            f"the experiment is planned with {numbers.count(plan.planned_units)} units, which ship a good variant with a "
+            f"chance of {_chance(at_plan.at_least)} or a little more; set Plan(planned_units={plan.units})"
+        )
+    weeks, days = plan.runtime.weeks, plan.runtime.days
+    if weeks is not None and days is not None and days < 7:
+        yield f"the size is reached in {days} {_days(days)}; run a full week all the same: days of the week differ"
+
+
+def _threshold_warnings(plan: PlanEstimate) -> Iterator[str]:
+    found = plan.threshold
+    if found is None or found.highest_power >= plan.target_power:
+        return
+    ways = []
+    if found.threshold_for_power is not None:
+        ways.append(f"lower the threshold to Plan(practical_threshold={_rounded_down(found.threshold_for_power):g})")
+    if found.effect_for_power is not None:
+        ways.append(f"count on a true effect of {numbers.percent(found.effect_for_power)}")
+    out = f"; to reach {_chance(plan.target_power)} with {numbers.count(plan.units)} units, {' or '.join(ways)}"
+    yield (
+        f"NO NUMBER OF UNITS SHIPS A TRUE EFFECT OF {numbers.percent(plan.effect)} MORE OFTEN THAN "
+        f"{_chance(found.highest_power)}: the estimate has to reach the practical threshold of "
+        f"{numbers.percent(found.practical_threshold)}, and an estimate falls short of "
+        f"{'the truth half the time' if found.practical_threshold == plan.effect else 'it that often'}"
+        f"{out if ways else ''}"
+    )
+
+
+def plan_reasons(plan: PlanEstimate) -> Iterator[str]:
+    """Say why there is no size."""
+    for metric in plan.metrics:
+        if metric.reason is not None:
+            block = "" if metric.role == "secondary" else "; without it no variant can ship"
+            yield f"{metric.name!r} ({metric.role}) cannot be planned: {metric.reason}{block}"
+
+
+def headline(plan: PlanEstimate) -> str:
+    """Say size, power and runtime in one line."""
+    if plan.units is None:
+        return f"{plan.key}: no size can be planned"
+    runtime = plan.runtime
+    span = f", {runtime.weeks} full {'week' if runtime.weeks == 1 else 'weeks'}" if runtime.weeks else ""
+    kind = "pairs" if plan.design == "paired" else "units over all variants"
+    return f"{plan.key}: {numbers.count(plan.units)} {kind}{span}, {_INFERENCES[plan.inference]}"
+
+
+def summary(plan: PlanEstimate) -> list[str]:
+    """Say in sentences what the plan gives."""
+    lines = [*(f"! {text}" for text in plan.warnings), *plan.reasons]
+    if plan.decision is not None:
+        gates = sum(metric.role == "guardrail" for metric in plan.metrics)
+        lines.append(_size_sentence(plan, gates))
+        lines.append(_decision_sentence(plan, gates))
+    runtime = plan.runtime
+    if runtime.days is not None and runtime.daily_units is not None and runtime.weeks is not None:
+        lines.append(
+            f"At {numbers.number(runtime.daily_units, 0 if runtime.daily_units >= 10 else None)} new units a day "
+            f"({runtime.note}) it takes {numbers.count(runtime.days)} {_days(runtime.days)}; plan {runtime.weeks} full "
+            f"{'week' if runtime.weeks == 1 else 'weeks'}."
+        )
+    elif runtime.reason is not None:
+        lines.append(f"No runtime: {runtime.reason}.")
+    lines.append(f"Planned with {plan.history}.")
+    return lines
+
+
+def _size_sentence(plan: PlanEstimate, guardrails: int) -> str:
+    assert plan.units_by_variant is not None
+    variants = ", ".join(f"{name} {numbers.count(units)}" for name, units in plan.units_by_variant.items())
+    split = ""
+    if guardrails:
+        count = f"{guardrails} {'guardrail' if guardrails == 1 else 'guardrails'}"
+        split = (
+            f" The primary metric and each of {count} get {_chance(plan.power_each)} power, so that all pass together "
+            f"with {_chance(plan.target_power)}; with {_chance(plan.target_power)} each it would be "
+            f"{_chance(plan.uncorrected_power)}."
+        )
+    return f"{plan.bottleneck!r} needs most units ({variants}).{split}"
+
+
+def _decision_sentence(plan: PlanEstimate, guardrails: int) -> str:
+    assert plan.decision is not None
+    if plan.threshold is not None and plan.threshold.highest_power < plan.target_power:
+        fewest = ""
+    elif plan.fewest_units is not None and plan.units is not None and plan.fewest_units < 0.98 * plan.units:
+        fewest = (
+            f" {numbers.count(plan.fewest_units)} would do for {_chance(plan.target_power)}, since other gates hold."
+        )
+    else:
+        fewest = ""
+    bound = "at least " if len(plan.decision.misses) > 1 else ""
+    return (
+        f"A variant with a true effect of {numbers.percent(plan.effect)} ships with a chance of {bound}"
+        f"{_chance(plan.decision.at_least)} at that size.{fewest}"
+    )
+
+
+def metric_rows(plan: PlanEstimate) -> list[list[str]]:
+    """One row per metric, in the order of `METRICS`."""
+    return [_metric_row(plan, metric) for metric in plan.metrics]
+
+
+def _metric_row(plan: PlanEstimate, metric: MetricPlan) -> list[str]:
+    covariate = metric.covariate
+    saved = (
+        f"−{numbers.percent(covariate.variance_removed)} variance, {numbers.count(covariate.units_saved)} units saved"
+        if covariate
+        else ""
+    )
+    sided = "one-sided" if metric.role == "guardrail" else "two-sided"
+    aim = (
+        f"margin {numbers.percent(metric.margin)}, no effect"
+        if metric.role == "guardrail"
+        else (f"effect {numbers.percent(metric.effect)}")
+    )
+    at = metric.mde[-1] if metric.mde else None
+    return [
+        f"{metric.name} ({metric.role}, {metric.goal})",
+        numbers.level(metric.baseline, metric.kind),
+        numbers.level(metric.sd, "mean"),
+        "one row each" if metric.icc_reason else numbers.number(metric.icc),
+        aim,
+        f"{numbers.percent(metric.alpha)} {sided}",
+        _chance(metric.power),
+        numbers.count(metric.units),
+        f"{numbers.percent(at.mde)} with {numbers.count(at.units)}" if at else "—",
+        saved,
+    ]
+
+
+def monitoring_rows(plan: PlanEstimate) -> list[list[str]]:
+    """One row per metric: units at one look, and what looking on the way costs."""
+    rows = []
+    for metric in plan.metrics:
+        if not metric.monitoring:
+            continue
+        cells = [numbers.count(metric.monitoring[0].units)]
+        for cost in metric.monitoring[1:]:
+            extra = "" if cost.ratio is None else f" ({numbers.percent(cost.ratio - 1, signed=True)})"
+            looks = "" if cost.power_with_looks is None else f", {_chance(cost.power_with_looks)} with looks"
+            cells.append(f"{numbers.count(cost.units)}{extra}{looks}")
+        rows.append([metric.name, *cells])
+    return rows
+
+
+def miss_rows(plan: PlanEstimate) -> list[list[str]]:
+    """One row per gate: what can keep a good variant from shipping at the needed and at the planned size."""
+    if plan.decision is None or plan.decision_at_planned_units is None:
+        return []
+    pairs = zip(plan.decision.misses, plan.decision_at_planned_units.misses, strict=True)
+    return [[at.gate, numbers.percent(at.probability), numbers.percent(now.probability)] for at, now in pairs]
+
+
+def _tables(plan: PlanEstimate) -> Iterator[tuple[str, tuple[str, ...], list[list[str]]]]:
+    yield "Metrics", METRICS, metric_rows(plan)
+    monitoring = monitoring_rows(plan)
+    if monitoring:
+        header = ("metric", *_INFERENCES.values())
+        yield "Units over all variants, by how the data may be looked at", header, monitoring
+    misses = miss_rows(plan)
+    if misses and plan.decision is not None:
+        header = (
+            "gate",
+            f"with {numbers.count(plan.units)} units",
+            f"with {numbers.count(plan.planned_units)} units, as planned now",
+        )
+        yield "What can keep a good variant from shipping", header, misses
+
+
+def to_text(plan: PlanEstimate) -> str:
+    """Write headline, sentences and tables for a terminal."""
+    lines = [headline(plan), *summary(plan)]
+    for caption, header, rows in _tables(plan):
+        cells = [list(header), *rows]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+        lines += ["", caption]
+        lines += ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return "\n".join(lines)
+
+
+def to_html(plan: PlanEstimate) -> str:
+    """Write headline, sentences and tables as a fragment that follows the theme of the page it is in."""
+    sentences = Markup("").join(Markup("<p>{}</p>").format(line) for line in summary(plan))
+    tables = Markup("").join(html_table(header, rows, caption=caption) for caption, header, rows in _tables(plan))
+    return str(
+        Markup('<div class="abkit"><p><strong>{}</strong></p>{}{}</div>').format(headline(plan), sentences, tables)
+    )
+
+
+def _chance(value: float | None) -> str:
+    """A chance in whole percent, with decimals near 0 and 100, never rounded to certainty."""
+    if value is None:
+        return "—"
+    if value > 0.99:
+        return numbers.percent(value, 1) if value < 0.9995 else "over 99.9%"
+    return numbers.percent(value, 0 if value >= 0.1 else None)
+
+
+def _days(count: int) -> str:
+    return "day" if count == 1 else "days"
+
+
+def _rounded_down(value: float) -> float:
+    return int(value * 1e4) / 1e4

@@ -1,0 +1,77 @@
+"""Plan an experiment with past data, or with what is known of its metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from abkit.analyzer.plan_estimate import PlanEstimate
+from abkit.analyzer.planning import plan_experiment
+from abkit.analyzer.synthetic import synthetic_population
+from abkit.collectors.population import read_population
+from abkit.controller.analysis import source_of
+from abkit.errors import DefinitionError
+from abkit.models import Baseline, Experiment
+from abkit.snapshot import Population
+
+_SEED = 20_240_229
+
+
+def plan(
+    experiment: Experiment, history: Any = None, *, sizes: Sequence[int] = (), daily_units: float | None = None
+) -> PlanEstimate:
+    """Plan an experiment: units, power of the decision, detectable effects, runtime, and what monitoring costs.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    history : Source, frame or mapping, optional
+        Past data of the metrics' columns; or metric name -> level or `Baseline`. Default: what the experiment's `data:`
+        section names.
+    sizes : sequence of int
+        Units over all variants at which to say what can be detected; default: the planned and the needed ones.
+    daily_units : float, optional
+        New units per day; default: those seen in the history, where it has a time.
+
+    Returns
+    -------
+    PlanEstimate
+        The same for the same input.
+
+    Raises
+    ------
+    DefinitionError
+        There is nothing to plan with.
+    DataError
+        The history cannot be read as it is.
+    ParameterError
+        Baselines that do not fit the metrics, or a size or rate that cannot be.
+
+    Examples
+    --------
+    >>> from abkit.models import Experiment, Plan, Proportion, Variant
+    >>> experiment = Experiment(
+    ...     key="demo",
+    ...     variants=[Variant("a", 50, is_control=True), Variant("b", 50)],
+    ...     primary_metric=Proportion("success"),
+    ...     min_detectable_effect=0.1,
+    ...     plan=Plan(inference="fixed", practical_threshold=None),
+    ... )
+    >>> plan(experiment, {"success": 0.3}).units_by_variant
+    {'a': 3771, 'b': 3771}
+    """
+    return plan_experiment(experiment, population_of(experiment, history), sizes=sizes, daily_units=daily_units)
+
+
+def population_of(experiment: Experiment, history: Any = None) -> Population:
+    """Return the past units that `history` means for the experiment; made-up ones for baseline numbers."""
+    if isinstance(history, Mapping):
+        return synthetic_population(experiment, history, np.random.default_rng(_SEED))
+    if history is None and (experiment.data is None or experiment.data.path is None):
+        raise DefinitionError(
+            f"there is nothing to plan {experiment.key!r} with: give past data (a Source or a frame), or what is known "
+            "of each metric, such as {'success': 0.3, 'cost_usd': ab.Baseline(0.02, sd=0.03)}"
+        )
+    return read_population(experiment, source_of(experiment, history))
