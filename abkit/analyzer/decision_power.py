@@ -64,10 +64,9 @@ class DecisionGates:
         return self.at_least(_MOST_UNITS, effect)
 
     def fewest_units(self, effect: float, power: float, least: float = 4.0) -> float | None:
-        """Units at which the lower bound reaches `power`; None where no number of units does."""
-        if self.highest(effect) < power:
-            return None
-        return smallest(lambda units: self.at_least(units, effect) - power, least, _MOST_UNITS)
+        """Units at which the lower bound reaches `power`, without a threshold that keeps it from that for ever."""
+        reachable = self if self.highest(effect) >= power else self.without_threshold()
+        return smallest(lambda units: reachable.at_least(units, effect) - power, least, _MOST_UNITS)
 
     def curve(self, units: float, effect: float, marks: Sequence[int]) -> tuple[PowerPoint, ...]:
         """Power at sizes around `units`, those in `marks` among them."""

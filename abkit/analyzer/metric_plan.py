@@ -83,13 +83,9 @@ def _hardest_gate(experiment: Experiment, metric: Metric, role: Role, pilot: Pil
 
 def _burn_in(experiment: Experiment, metric: Metric, pilot: Pilot, pair: tuple[int, int]) -> int:
     """Units per variant before which the analysis believes no always-valid test."""
-    blocks = (
-        np.diag(np.diag(pilot.plain))[None]
-        if pilot.is_paired
-        else np.stack([np.diag(row) for row in np.diag(np.diag(pilot.plain)).T])
-    )
-    count = np.full(len(blocks), float(pilot.units))
-    levels = Levels(pilot.levels, blocks / pilot.units, count)
+    own = [np.outer(place, place) * pilot.plain for place in np.eye(len(pilot.levels))]
+    blocks = pilot.plain[None] if pilot.is_paired else np.stack(own)
+    levels = Levels(pilot.levels, blocks / pilot.units, np.full(len(blocks), float(pilot.units)))
     always = replace(experiment, plan=replace(experiment.plan, inference="always_valid"))
     test = choose_test(always, metric, levels, pair, pilot.units, paired=pilot.is_paired)
     assert isinstance(test, ConfidenceSequence)

@@ -80,7 +80,7 @@ class MetricPlan:
     baseline : float or None
         Control level.
     sd, variance : float or None
-        Of one unit, in the metric's unit; paired: of the difference between two variants of one unit. With the covariate.
+        Of one unit, in the metric's unit, with the covariate; paired: of the difference between two variants of a unit.
     icc, design_effect : float or None
         How alike the rows of a unit are, and the variance that costs.
     icc_reason : str or None
@@ -244,7 +244,8 @@ class PlanEstimate:
         Over all variants, enough for every gate; None with a reason.
     units_by_variant : dict
     fewest_units : int or None
-        At which the lower bound of the decision's power reaches the target.
+        At which the lower bound of the decision's power reaches the target; where the practical threshold keeps it from
+        that, without the threshold.
     bottleneck : str or None
         The metric that needs most units.
     planned_units : int

@@ -20,8 +20,8 @@ def plan_warnings(plan: PlanEstimate) -> Iterator[str]:
     at_plan = plan.decision_at_planned_units
     if at_plan is not None and plan.units is not None and plan.planned_units < plan.units:
         yield (
-            f"the experiment is planned with {numbers.count(plan.planned_units)} units, which ship a good variant with a "
-            f"chance of {_chance(at_plan.at_least)} or a little more; set Plan(planned_units={plan.units})"
+            f"the experiment is planned with {numbers.count(plan.planned_units)} units, which ship a good variant with "
+            f"a chance of about {_chance(at_plan.if_independent)}; set Plan(planned_units={plan.units})"
         )
     weeks, days = plan.runtime.weeks, plan.runtime.days
     if weeks is not None and days is not None and days < 7:
@@ -90,9 +90,9 @@ def _size_sentence(plan: PlanEstimate, guardrails: int) -> str:
     variants = ", ".join(f"{name} {numbers.count(units)}" for name, units in plan.units_by_variant.items())
     split = ""
     if guardrails:
-        count = f"{guardrails} {'guardrail' if guardrails == 1 else 'guardrails'}"
+        count = "the guardrail" if guardrails == 1 else f"each of {guardrails} guardrails"
         split = (
-            f" The primary metric and each of {count} get {_chance(plan.power_each)} power, so that all pass together "
+            f" The primary metric and {count} get {_chance(plan.power_each)} power, so that all pass together "
             f"with {_chance(plan.target_power)}; with {_chance(plan.target_power)} each it would be "
             f"{_chance(plan.uncorrected_power)}."
         )
@@ -169,7 +169,7 @@ def miss_rows(plan: PlanEstimate) -> list[list[str]]:
     if plan.decision is None or plan.decision_at_planned_units is None:
         return []
     pairs = zip(plan.decision.misses, plan.decision_at_planned_units.misses, strict=True)
-    return [[at.gate, numbers.percent(at.probability), numbers.percent(now.probability)] for at, now in pairs]
+    return [[at.gate, _miss(at.probability), _miss(now.probability)] for at, now in pairs]
 
 
 def _tables(plan: PlanEstimate) -> Iterator[tuple[str, tuple[str, ...], list[list[str]]]]:
@@ -215,6 +215,10 @@ def _chance(value: float | None) -> str:
     if value > 0.99:
         return numbers.percent(value, 1) if value < 0.9995 else "over 99.9%"
     return numbers.percent(value, 0 if value >= 0.1 else None)
+
+
+def _miss(value: float) -> str:
+    return "<0.01%" if value < 1e-4 else _chance(value) if value > 0.9 else numbers.percent(value)
 
 
 def _days(count: int) -> str:

@@ -13,7 +13,7 @@ from abkit.analyzer.synthetic import synthetic_population
 from abkit.collectors.population import read_population
 from abkit.controller.analysis import source_of
 from abkit.errors import DefinitionError
-from abkit.models import Baseline, Experiment
+from abkit.models import Experiment
 from abkit.snapshot import Population
 
 _SEED = 20_240_229
