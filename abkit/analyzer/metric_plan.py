@@ -59,18 +59,22 @@ def plan_metric(experiment: Experiment, metric: Metric, role: Role, population: 
     pilot = read_pilot(experiment, metric, population)
     if isinstance(pilot, str):
         return replace(planned, reason=pilot)
-    gate = _hardest_gate(experiment, metric, role, pilot, effect)
+    level = float(pilot.levels[experiment.variants.index(experiment.control)])
+    if level <= 0:
+        state = "0" if level == 0 else "negative"
+        return replace(planned, reason=f"the control level is {state}, so a relative change means nothing")
+    gate = _hardest_gate(experiment, metric, role, pilot)
     if gate is None:
         return replace(planned, reason="no treatment has traffic, so there is nothing to compare")
     reason = _why_not(gate, effect)
     if reason is not None:
-        return replace(planned, gate=gate if gate.level > 0 else None, reason=reason)
+        return replace(planned, gate=gate, reason=reason)
     units = gate.units_for(effect, power)
     reason = None if units is not None else "more than a million million units are needed"
     return replace(planned, gate=gate, units=units, reason=reason)
 
 
-def _hardest_gate(experiment: Experiment, metric: Metric, role: Role, pilot: Pilot, effect: float) -> Gate | None:
+def _hardest_gate(experiment: Experiment, metric: Metric, role: Role, pilot: Pilot) -> Gate | None:
     control = experiment.variants.index(experiment.control)
     gates = []
     for variant in experiment.treatments:
@@ -93,15 +97,11 @@ def _burn_in(experiment: Experiment, metric: Metric, pilot: Pilot, pair: tuple[i
 
 
 def _why_not(gate: Gate, effect: float) -> str | None:
-    level = gate.level
-    if level <= 0:
-        state = "0" if level == 0 else "negative"
-        return f"the control level is {state}, so a relative change means nothing"
     if effect == 0:
         return "its margin is 0: no number of units shows that nothing at all got worse"
     if gate.role != "guardrail" and effect >= gate.largest_effect:
         what = "exceed 100 %" if isinstance(gate.metric, Proportion) and gate.metric.goal == "maximize" else "reach 0"
-        return f"from {level:.4g}, a change by {100 * effect:g} % would {what}: plan with a smaller effect"
+        return f"from {gate.level:.4g}, a change by {100 * effect:g} % would {what}: plan with a smaller effect"
     return None
 
 
