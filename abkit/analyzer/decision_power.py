@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from abkit.analyzer.plan_estimate import DecisionPower, GateMiss, PowerPoint, SizeRow, Threshold
 from abkit.analyzer.power import Gate, smallest
 from abkit.stats import power_each
 
@@ -14,6 +13,77 @@ _MOST_UNITS = 1e12
 _CURVE_POINTS = 40
 _EFFECTS = (0.5, 0.75, 1.0, 1.5, 2.0)
 _POWERS = (0.7, 0.8, 0.9, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class GateMiss:
+    """What can keep a truly good variant from shipping, and how likely it is at most."""
+
+    gate: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionPower:
+    """The chance that a truly good variant ships at a size.
+
+    Parameters
+    ----------
+    units : int
+        Over all variants.
+    effect : float
+        True relative improvement of the primary metric; guardrails and secondary metrics do not move.
+    at_least : float
+        Lower bound, whatever the dependence between the gates: 1 minus the sum of the misses.
+    if_independent : float
+        Product of the gates' chances.
+    misses : tuple of GateMiss
+    """
+
+    units: int
+    effect: float
+    at_least: float
+    if_independent: float
+    misses: tuple[GateMiss, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PowerPoint:
+    """Power at a size: of the decision (at least), and of each gate."""
+
+    units: int
+    decision: float
+    gates: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRow:
+    """Units over all variants by true effect of the primary metric and power of the decision."""
+
+    effect: float
+    power: float
+    units: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """What the practical threshold does to the chance to ship.
+
+    Parameters
+    ----------
+    practical_threshold : float
+    highest_power : float
+        Of the decision at the planned effect, however many units there are.
+    threshold_for_power : float or None
+        Highest threshold at which the target is reached with the planned units.
+    effect_for_power : float or None
+        True effect at which the target is reached with the planned units and this threshold.
+    """
+
+    practical_threshold: float
+    highest_power: float
+    threshold_for_power: float | None
+    effect_for_power: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def plan_warnings(plan: PlanEstimate) -> Iterator[str]:
     if at_plan is not None and plan.units is not None and plan.planned_units < plan.units:
         yield (
             f"the experiment is planned with {numbers.count(plan.planned_units)} units, which ship a good variant with "
-            f"a chance of about {_chance(at_plan.if_independent)}; set Plan(planned_units={plan.units})"
+            f"a chance of about {chance(at_plan.if_independent)}; set Plan(planned_units={plan.units})"
         )
     weeks, days = plan.runtime.weeks, plan.runtime.days
     if weeks is not None and days is not None and days < 7:
@@ -37,10 +37,10 @@ def _threshold_warnings(plan: PlanEstimate) -> Iterator[str]:
         ways.append(f"lower the threshold to Plan(practical_threshold={_rounded_down(found.threshold_for_power):g})")
     if found.effect_for_power is not None:
         ways.append(f"count on a true effect of {numbers.percent(found.effect_for_power)}")
-    out = f"; to reach {_chance(plan.target_power)} with {numbers.count(plan.units)} units, {' or '.join(ways)}"
+    out = f"; to reach {chance(plan.target_power)} with {numbers.count(plan.units)} units, {' or '.join(ways)}"
     yield (
         f"NO NUMBER OF UNITS SHIPS A TRUE EFFECT OF {numbers.percent(plan.effect)} MORE OFTEN THAN "
-        f"{_chance(found.highest_power)}: the estimate has to reach the practical threshold of "
+        f"{chance(found.highest_power)}: the estimate has to reach the practical threshold of "
         f"{numbers.percent(found.practical_threshold)}, and an estimate falls short of "
         f"{'the truth half the time' if found.practical_threshold == plan.effect else 'it that often'}"
         f"{out if ways else ''}"
@@ -60,29 +60,47 @@ def headline(plan: PlanEstimate) -> str:
     if plan.units is None:
         return f"{plan.key}: no size can be planned"
     runtime = plan.runtime
-    span = f", {runtime.weeks} full {'week' if runtime.weeks == 1 else 'weeks'}" if runtime.weeks else ""
+    span = f", {_weeks(runtime.weeks)}" if runtime.weeks else ""
     kind = "pairs" if plan.design == "paired" else "units over all variants"
     return f"{plan.key}: {numbers.count(plan.units)} {kind}{span}, {_INFERENCES[plan.inference]}"
 
 
 def summary(plan: PlanEstimate) -> list[str]:
+    """Say in sentences what the plan gives, what must not be overlooked first."""
+    return [*(f"! {text}" for text in plan.warnings), *sentences(plan)]
+
+
+def sentences(plan: PlanEstimate) -> list[str]:
     """Say in sentences what the plan gives."""
-    lines = [*(f"! {text}" for text in plan.warnings), *plan.reasons]
+    lines = list(plan.reasons)
     if plan.decision is not None:
-        gates = sum(metric.role == "guardrail" for metric in plan.metrics)
-        lines.append(_size_sentence(plan, gates))
-        lines.append(_decision_sentence(plan, gates))
+        lines += [_size_sentence(plan, sum(metric.role == "guardrail" for metric in plan.metrics))]
+        lines += [_decision_sentence(plan)]
+    return [*lines, runtime_sentence(plan), f"Planned with {plan.history}."]
+
+
+def runtime_sentence(plan: PlanEstimate) -> str:
+    """Say how long it takes, or why nobody knows."""
     runtime = plan.runtime
-    if runtime.days is not None and runtime.daily_units is not None and runtime.weeks is not None:
-        lines.append(
-            f"At {numbers.number(runtime.daily_units, 0 if runtime.daily_units >= 10 else None)} new units a day "
-            f"({runtime.note}) it takes {numbers.count(runtime.days)} {_days(runtime.days)}; plan {runtime.weeks} full "
-            f"{'week' if runtime.weeks == 1 else 'weeks'}."
-        )
-    elif runtime.reason is not None:
-        lines.append(f"No runtime: {runtime.reason}.")
-    lines.append(f"Planned with {plan.history}.")
-    return lines
+    if runtime.days is None or runtime.weeks is None or runtime.daily_units is None:
+        return f"No runtime: {runtime.reason}."
+    rate = numbers.number(runtime.daily_units, 0 if runtime.daily_units >= 10 else None)
+    return (
+        f"At {rate} new units a day ({runtime.note}) it takes {numbers.count(runtime.days)} {_days(runtime.days)}; "
+        f"plan {_weeks(runtime.weeks)}."
+    )
+
+
+def tiles(plan: PlanEstimate) -> list[tuple[str, str, str]]:
+    """Three numbers with a label and a note: size, runtime, power of the decision."""
+    weeks = plan.runtime.weeks
+    size = "pairs" if plan.design == "paired" else "units over all variants"
+    bound = None if plan.decision is None else plan.decision.at_least
+    return [
+        (size, numbers.count(plan.units), f"most for {plan.bottleneck}" if plan.bottleneck else "cannot be planned"),
+        ("runtime", _weeks(weeks) if weeks else "—", plan.runtime.note or plan.runtime.reason or ""),
+        ("a good variant ships", f"≥ {chance(bound)}" if bound else "—", f"true effect {numbers.percent(plan.effect)}"),
+    ]
 
 
 def _size_sentence(plan: PlanEstimate, guardrails: int) -> str:
@@ -92,27 +110,27 @@ def _size_sentence(plan: PlanEstimate, guardrails: int) -> str:
     if guardrails:
         count = "the guardrail" if guardrails == 1 else f"each of {guardrails} guardrails"
         split = (
-            f" The primary metric and {count} get {_chance(plan.power_each)} power, so that all pass together "
-            f"with {_chance(plan.target_power)}; with {_chance(plan.target_power)} each it would be "
-            f"{_chance(plan.uncorrected_power)}."
+            f" The primary metric and {count} get {chance(plan.power_each)} power, so that all pass together "
+            f"with {chance(plan.target_power)}; with {chance(plan.target_power)} each it would be "
+            f"{chance(plan.uncorrected_power)}."
         )
     return f"{plan.bottleneck!r} needs most units ({variants}).{split}"
 
 
-def _decision_sentence(plan: PlanEstimate, guardrails: int) -> str:
+def _decision_sentence(plan: PlanEstimate) -> str:
     assert plan.decision is not None
     if plan.threshold is not None and plan.threshold.highest_power < plan.target_power:
         fewest = ""
     elif plan.fewest_units is not None and plan.units is not None and plan.fewest_units < 0.98 * plan.units:
         fewest = (
-            f" {numbers.count(plan.fewest_units)} would do for {_chance(plan.target_power)}, since other gates hold."
+            f" {numbers.count(plan.fewest_units)} would do for {chance(plan.target_power)}, since other gates hold."
         )
     else:
         fewest = ""
     bound = "at least " if len(plan.decision.misses) > 1 else ""
     return (
         f"A variant with a true effect of {numbers.percent(plan.effect)} ships with a chance of {bound}"
-        f"{_chance(plan.decision.at_least)} at that size.{fewest}"
+        f"{chance(plan.decision.at_least)} at that size.{fewest}"
     )
 
 
@@ -142,7 +160,7 @@ def _metric_row(plan: PlanEstimate, metric: MetricPlan) -> list[str]:
         "one row each" if metric.icc_reason else numbers.number(metric.icc),
         aim,
         f"{numbers.percent(metric.alpha)} {sided}",
-        _chance(metric.power),
+        chance(metric.power),
         numbers.count(metric.units),
         f"{numbers.percent(at.mde)} with {numbers.count(at.units)}" if at else "—",
         saved,
@@ -158,7 +176,7 @@ def monitoring_rows(plan: PlanEstimate) -> list[list[str]]:
         cells = [numbers.count(metric.monitoring[0].units)]
         for cost in metric.monitoring[1:]:
             extra = "" if cost.ratio is None else f" ({numbers.percent(cost.ratio - 1, signed=True)})"
-            looks = "" if cost.power_with_looks is None else f", {_chance(cost.power_with_looks)} with looks"
+            looks = "" if cost.power_with_looks is None else f", {chance(cost.power_with_looks)} with looks"
             cells.append(f"{numbers.count(cost.units)}{extra}{looks}")
         rows.append([metric.name, *cells])
     return rows
@@ -172,7 +190,8 @@ def miss_rows(plan: PlanEstimate) -> list[list[str]]:
     return [[at.gate, _miss(at.probability), _miss(now.probability)] for at, now in pairs]
 
 
-def _tables(plan: PlanEstimate) -> Iterator[tuple[str, tuple[str, ...], list[list[str]]]]:
+def tables(plan: PlanEstimate) -> Iterator[tuple[str, tuple[str, ...], list[list[str]]]]:
+    """Captions, headers and rows: metrics, monitoring, and what can go wrong."""
     yield "Metrics", METRICS, metric_rows(plan)
     monitoring = monitoring_rows(plan)
     if monitoring:
@@ -191,7 +210,7 @@ def _tables(plan: PlanEstimate) -> Iterator[tuple[str, tuple[str, ...], list[lis
 def to_text(plan: PlanEstimate) -> str:
     """Write headline, sentences and tables for a terminal."""
     lines = [headline(plan), *summary(plan)]
-    for caption, header, rows in _tables(plan):
+    for caption, header, rows in tables(plan):
         cells = [list(header), *rows]
         widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
         lines += ["", caption]
@@ -201,14 +220,12 @@ def to_text(plan: PlanEstimate) -> str:
 
 def to_html(plan: PlanEstimate) -> str:
     """Write headline, sentences and tables as a fragment that follows the theme of the page it is in."""
-    sentences = Markup("").join(Markup("<p>{}</p>").format(line) for line in summary(plan))
-    tables = Markup("").join(html_table(header, rows, caption=caption) for caption, header, rows in _tables(plan))
-    return str(
-        Markup('<div class="abkit"><p><strong>{}</strong></p>{}{}</div>').format(headline(plan), sentences, tables)
-    )
+    told = Markup("").join(Markup("<p>{}</p>").format(line) for line in summary(plan))
+    shown = Markup("").join(html_table(header, rows, caption=caption) for caption, header, rows in tables(plan))
+    return str(Markup('<div class="abkit"><p><strong>{}</strong></p>{}{}</div>').format(headline(plan), told, shown))
 
 
-def _chance(value: float | None) -> str:
+def chance(value: float | None) -> str:
     """A chance in whole percent, with decimals near 0 and 100, never rounded to certainty."""
     if value is None:
         return "—"
@@ -218,7 +235,11 @@ def _chance(value: float | None) -> str:
 
 
 def _miss(value: float) -> str:
-    return "<0.01%" if value < 1e-4 else _chance(value) if value > 0.9 else numbers.percent(value)
+    return "<0.01%" if value < 1e-4 else chance(value) if value > 0.9 else numbers.percent(value)
+
+
+def _weeks(count: int) -> str:
+    return f"{numbers.count(count)} full {'week' if count == 1 else 'weeks'}"
 
 
 def _days(count: int) -> str:

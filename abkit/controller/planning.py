@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import numpy as np
 from abkit.analyzer.plan_estimate import PlanEstimate
 from abkit.analyzer.planning import plan_experiment
 from abkit.analyzer.synthetic import synthetic_population
+from abkit.collectors import Source
 from abkit.collectors.population import read_population
 from abkit.controller.analysis import source_of
-from abkit.errors import DefinitionError
-from abkit.models import Experiment
+from abkit.controller.targets import find_experiment
+from abkit.errors import DefinitionError, ParameterError
+from abkit.models import Baseline, Data, Experiment
 from abkit.snapshot import Population
 
 _SEED = 20_240_229
@@ -63,6 +66,76 @@ def plan(
     {'a': 3771, 'b': 3771}
     """
     return plan_experiment(experiment, population_of(experiment, history), sizes=sizes, daily_units=daily_units)
+
+
+def plan_target(
+    target: str, *, history: str = "", baselines: Sequence[str] = (), sizes: str = "", daily_units: float = 0.0
+) -> PlanEstimate:
+    """Plan what a command line or a notebook names.
+
+    Parameters
+    ----------
+    target : str
+        An experiment file, a key in the store, or nothing for the example that comes with abkit.
+    history : str
+        CSV or Parquet file, or a glob of them; its columns mean what the experiment's `data:` section says.
+    baselines : sequence of str
+        ``name=level`` or ``name=level:sd``, instead of a history.
+    sizes : str
+        Units over all variants, separated by commas.
+    daily_units : float
+        0: those seen in the history.
+
+    Returns
+    -------
+    PlanEstimate
+
+    Raises
+    ------
+    AbkitError
+        As `plan` and `find_experiment` do.
+    """
+    experiment = find_experiment(target)
+    if history and baselines:
+        raise ParameterError("give past data or baselines, not both")
+    known: Any = dict(read_baseline(text) for text in baselines) or None
+    if history:
+        known = Source(replace(experiment.data or Data(), path=history, folder="", summary=None))
+    return plan(experiment, known, sizes=read_sizes(sizes), daily_units=daily_units or None)
+
+
+def read_sizes(text: str) -> tuple[int, ...]:
+    """Read sizes from text.
+
+    Examples
+    --------
+    >>> read_sizes("1000, 5000"), read_sizes("")
+    ((1000, 5000), ())
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    wrong = [part for part in parts if not part.isdecimal()]
+    if wrong:
+        raise ParameterError(f"sizes are whole numbers separated by commas, such as 1000,5000; {wrong[0]!r} is none")
+    return tuple(int(part) for part in parts)
+
+
+def read_baseline(text: str) -> tuple[str, Baseline]:
+    """Read ``name=level`` or ``name=level:sd``.
+
+    Examples
+    --------
+    >>> read_baseline("cost_usd=0.02:0.03")[1].sd
+    0.03
+    """
+    name, sign, numbers = text.rpartition("=")
+    level, _, sd = numbers.partition(":")
+    try:
+        found = Baseline(float(level), sd=float(sd) if sd else None)
+    except ValueError:
+        raise ParameterError(f"baseline {text!r}: expected NAME=LEVEL or NAME=LEVEL:SD, both numbers") from None
+    if not sign or not name:
+        raise ParameterError(f"baseline {text!r}: say of which metric, NAME={text}")
+    return name, found
 
 
 def population_of(experiment: Experiment, history: Any = None) -> Population:
