@@ -113,11 +113,14 @@ def power_curve(plan: PlanEstimate, ax: Axes | None = None) -> Axes:
         ax.plot(units, powers, color=_CURVES[place % len(_CURVES)], linestyle=style, label=_escape(_short(name)))
     ax.plot(units, [100 * p.decision for p in plan.curve], color="black", linewidth=2.2, label="decision, at least")
     ax.axhline(100 * plan.target_power, color=NEUTRAL, linewidth=0.8)
-    ax.annotate(f"target {percent(plan.target_power)}", (units[0], 100 * plan.target_power), (2, 3), textcoords=_OFFSET)
-    for size, word in ((plan.units, "needed"), (plan.planned_units, "as planned now")):
+    target = (units[-1], 100 * plan.target_power)
+    ax.annotate(f"target {percent(plan.target_power)}", target, (-2, -12), textcoords=_OFFSET, ha="right")
+    for size, word, height in ((plan.units, "needed", 2), (plan.planned_units, "as planned now", 9)):
         if units[0] <= size <= units[-1] and (word == "needed" or size != plan.units):
             ax.axvline(size, color=NEUTRAL, linewidth=0.8, linestyle=":")
-            ax.annotate(f"{count(size)} {word}", (size, 2), (4, 0), textcoords=_OFFSET)
+            side = -1 if size**3 > units[-1] ** 2 * units[0] else 1  # in the right third there is no room to the right
+            ha = "right" if side < 0 else "left"
+            ax.annotate(f"{count(size)} {word}", (size, height), (4 * side, 0), textcoords=_OFFSET, ha=ha)
     ax.set_xscale("log")
     ax.set_xlim(units[0], units[-1])
     ax.set_ylim(0, 102)

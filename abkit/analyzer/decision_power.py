@@ -140,8 +140,9 @@ class DecisionGates:
 
     def curve(self, units: float, effect: float, marks: Sequence[int]) -> tuple[PowerPoint, ...]:
         """Power at sizes around `units`, those in `marks` among them."""
-        first = math.log(max(units / 20, 8.0))
-        step = (math.log(max(2.5 * units, 16.0)) - first) / (_CURVE_POINTS - 1)
+        near = [mark for mark in marks if units / 200 <= mark <= 50 * units]
+        first = math.log(max(min(units / 20, 0.8 * min(near)), 8.0))
+        step = (math.log(max(2.5 * units, 1.2 * max(near), 16.0)) - first) / (_CURVE_POINTS - 1)
         sizes = {round(math.exp(first + step * place)) for place in range(_CURVE_POINTS)} | set(marks)
         return tuple(self._point(size, effect) for size in sorted(sizes))
 

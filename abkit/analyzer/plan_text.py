@@ -11,7 +11,7 @@ from abkit.analyzer.plan_estimate import MetricPlan, PlanEstimate
 from abkit.analyzer.render import html_table
 
 _INFERENCES = {"fixed": "one look", "group_sequential": "group sequential", "always_valid": "always valid"}
-METRICS = ("metric", "baseline", "sd of a unit", "ICC", "planned for", "alpha", "power", "units", "detectable", "CUPED")
+METRICS = ("metric", "baseline", "sd of a unit", "ICC", "planned for", "alpha", "power", "units")
 
 
 def plan_warnings(plan: PlanEstimate) -> Iterator[str]:
@@ -20,12 +20,12 @@ def plan_warnings(plan: PlanEstimate) -> Iterator[str]:
     at_plan = plan.decision_at_planned_units
     if at_plan is not None and plan.units is not None and plan.planned_units < plan.units:
         yield (
-            f"the experiment is planned with {numbers.count(plan.planned_units)} units, which ship a good variant with "
-            f"a chance of about {chance(at_plan.if_independent)}; set Plan(planned_units={plan.units})"
+            f"The experiment is planned with {numbers.count(plan.planned_units)} units, which ship a good variant with "
+            f"a chance of about {chance(at_plan.if_independent)}; set Plan(planned_units={plan.units})."
         )
     weeks, days = plan.runtime.weeks, plan.runtime.days
     if weeks is not None and days is not None and days < 7:
-        yield f"the size is reached in {days} {_days(days)}; run a full week all the same: days of the week differ"
+        yield f"The size is reached in {days} {_days(days)}; run a full week all the same: days of the week differ."
 
 
 def _threshold_warnings(plan: PlanEstimate) -> Iterator[str]:
@@ -43,7 +43,7 @@ def _threshold_warnings(plan: PlanEstimate) -> Iterator[str]:
         f"{chance(found.highest_power)}: the estimate has to reach the practical threshold of "
         f"{numbers.percent(found.practical_threshold)}, and an estimate falls short of "
         f"{'the truth half the time' if found.practical_threshold == plan.effect else 'it that often'}"
-        f"{out if ways else ''}"
+        f"{out if ways else ''}."
     )
 
 
@@ -61,7 +61,7 @@ def headline(plan: PlanEstimate) -> str:
         return f"{plan.key}: no size can be planned"
     runtime = plan.runtime
     span = f", {_weeks(runtime.weeks)}" if runtime.weeks else ""
-    kind = "pairs" if plan.design == "paired" else "units over all variants"
+    kind = "units in every variant" if plan.design == "paired" else "units over all variants"
     return f"{plan.key}: {numbers.count(plan.units)} {kind}{span}, {_INFERENCES[plan.inference]}"
 
 
@@ -94,7 +94,7 @@ def runtime_sentence(plan: PlanEstimate) -> str:
 def tiles(plan: PlanEstimate) -> list[tuple[str, str, str]]:
     """Three numbers with a label and a note: size, runtime, power of the decision."""
     weeks = plan.runtime.weeks
-    size = "pairs" if plan.design == "paired" else "units over all variants"
+    size = "units in every variant" if plan.design == "paired" else "units over all variants"
     bound = None if plan.decision is None else plan.decision.at_least
     return [
         (size, numbers.count(plan.units), f"most for {plan.bottleneck}" if plan.bottleneck else "cannot be planned"),
@@ -140,19 +140,12 @@ def metric_rows(plan: PlanEstimate) -> list[list[str]]:
 
 
 def _metric_row(plan: PlanEstimate, metric: MetricPlan) -> list[str]:
-    covariate = metric.covariate
-    saved = (
-        f"−{numbers.percent(covariate.variance_removed)} variance, {numbers.count(covariate.units_saved)} units saved"
-        if covariate
-        else ""
-    )
     sided = "one-sided" if metric.role == "guardrail" else "two-sided"
     aim = (
         f"margin {numbers.percent(metric.margin)}, no effect"
         if metric.role == "guardrail"
         else (f"effect {numbers.percent(metric.effect)}")
     )
-    at = metric.mde[-1] if metric.mde else None
     return [
         f"{metric.name} ({metric.role}, {metric.goal})",
         numbers.level(metric.baseline, metric.kind),
@@ -162,8 +155,33 @@ def _metric_row(plan: PlanEstimate, metric: MetricPlan) -> list[str]:
         f"{numbers.percent(metric.alpha)} {sided}",
         chance(metric.power),
         numbers.count(metric.units),
-        f"{numbers.percent(at.mde)} with {numbers.count(at.units)}" if at else "—",
-        saved,
+    ]
+
+
+def detectable_rows(plan: PlanEstimate) -> list[list[str]]:
+    """One row per metric: the effect, or of a guardrail the margin, that each size shows with the planned power."""
+    return [
+        [
+            f"{metric.name}{' (margin)' if metric.role == 'guardrail' else ''}",
+            *(numbers.percent(at.mde) for at in metric.mde),
+        ]
+        for metric in plan.metrics
+        if metric.mde
+    ]
+
+
+def covariate_rows(plan: PlanEstimate) -> list[list[str]]:
+    """One row per metric with a covariate: what it removes and saves."""
+    return [
+        [
+            metric.name,
+            one.name,
+            numbers.percent(one.variance_removed),
+            numbers.count(one.units_without),
+            numbers.count(one.units_saved),
+        ]
+        for metric in plan.metrics
+        if (one := metric.covariate) is not None
     ]
 
 
@@ -195,8 +213,20 @@ def tables(plan: PlanEstimate) -> Iterator[tuple[str, tuple[str, ...], list[list
     yield "Metrics", METRICS, metric_rows(plan)
     monitoring = monitoring_rows(plan)
     if monitoring:
-        header = ("metric", *_INFERENCES.values())
-        yield "Units over all variants, by how the data may be looked at", header, monitoring
+        yield (
+            "Units over all variants, by how the data may be looked at",
+            ("metric", *_INFERENCES.values()),
+            monitoring,
+        )
+    detectable = detectable_rows(plan)
+    if detectable:
+        sizes = next(metric.mde for metric in plan.metrics if metric.mde)
+        header = ("metric", *(f"with {numbers.count(at.units)} units" for at in sizes))
+        yield "Smallest effect that a size shows", header, detectable
+    saved = covariate_rows(plan)
+    if saved:
+        header = ("metric", "covariate", "variance removed", "units without it", "units saved")
+        yield "What covariates save (CUPED)", header, saved
     misses = miss_rows(plan)
     if misses and plan.decision is not None:
         header = (

@@ -54,10 +54,13 @@ def power(
         plan = plan_target(target, history=history, baselines=given, sizes=sizes, daily_units=daily_units)
         typer.echo(plan.to_json() if as_json else repr(plan))
         return
-    if history or len(given) != 1 or not mde:
+    if history or len(given) != 1 or not (mde or sizes):
         raise ParameterError("name an experiment, or give numbers: abkit power --baseline 0.3 --mde 0.05")
+    import numpy as np
+
     found = _calculate(_number(given[0]), mde, sd, sizes, guardrails, alpha, target_power, treatments)
-    typer.echo(json.dumps(found.rows(), indent=1) if as_json else _told(found, guardrails, target_power))
+    rows = [{name: np.asarray(value).item() for name, value in row.items()} for row in found.rows()]
+    typer.echo(json.dumps(rows, indent=1) if as_json else _told(found, guardrails, target_power))
     if daily_units and not as_json:
         typer.echo(f"{-(-float(found.rows()[0]['n_total']) // daily_units):,.0f} days at {daily_units:,g} units a day")
 

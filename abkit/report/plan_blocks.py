@@ -31,8 +31,8 @@ def plan_card(plan: PlanEstimate) -> Block:
 
 def metric_table(plan: PlanEstimate) -> Block:
     """Show every metric at its role and margin, and what monitoring costs."""
-    tables = [html_table(header, rows, caption=caption) for caption, header, rows in plan_text.tables(plan)]
-    return section("Metrics", *tables)
+    shown = [html_table(header, rows, caption=caption) for caption, header, rows in plan_text.tables(plan)]
+    return section("Metrics", *shown)
 
 
 def power_curve(plan: PlanEstimate) -> Block:
@@ -59,7 +59,10 @@ def size_table(plan: PlanEstimate) -> Block:
     units = {(row.effect, row.power): row.units for row in plan.sizes}
     rows = [[numbers.percent(e), *(numbers.count(units[e, p]) for p in powers)] for e in effects]
     header = ("true effect", *(f"power {numbers.percent(power)}" for power in powers))
-    note = Markup("<p>Units over all variants, guardrails at their margins included, no practical threshold.</p>")
+    role = {metric.name: metric.role for metric in plan.metrics}.get(plan.bottleneck or "")
+    decides = f" Where rows are equal, the guardrail {plan.bottleneck!r} decides." if role == "guardrail" else ""
+    said = f"Every guardrail at its margin included, without a practical threshold.{decides}"
+    note = Markup("<p>{}</p>").format(said)
     return section("Sample size", html_table(header, rows, caption="Units over all variants"), note)
 
 
