@@ -154,8 +154,7 @@ class DecisionGates:
     def sizes(self, effect: float) -> tuple[SizeRow, ...]:
         """Units by true effect and power of the decision, without the practical threshold."""
         rows = []
-        for times in _EFFECTS:
-            true = min(times * effect, self.primary.largest_effect)
+        for true in (times * effect for times in _EFFECTS if times * effect < self.primary.largest_effect):
             for power in _POWERS:
                 each = float(power_each(power, len(self.guardrails)))
                 needed = [self.primary.units_for(true, each)]

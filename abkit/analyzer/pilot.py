@@ -65,55 +65,64 @@ class Pilot:
 
 def read_pilot(experiment: Experiment, metric: Metric, population: Population) -> Pilot | str:
     """Return what the population says about a metric, or the reason why it says nothing."""
-    variants = len(experiment.variants)
-    paired = population.variant is not None
+    variants, paired = len(experiment.variants), population.variant is not None
     values = row_values(metric, population)
     if int(values.counted.sum()) < 2:
         return "fewer than two past rows have a value"
-    level: RatioLevel | str = RatioLevel()
-    columns = unit_columns(metric, population)
-    if isinstance(metric, Quantile):
-        place = population.variant if population.variant is not None else np.zeros(len(population.unit), np.intp)
-        below, level = _below_quantile(metric, values, place, variants if paired else 1)
-        columns[..., 0] = sum_by_unit(below, population)
+    columns, level = _columns(metric, values, population, variants if paired else 1)
     if isinstance(level, str):
         return level
     counts = np.asarray((columns[..., 1] > 0).reshape(population.units, -1).all(axis=1))
     columns = columns[counts]
     if len(columns) < 2:
         return "fewer than two past units have a value"
-    width = columns.shape[-1]
-    moments = Moments.from_rows(columns.reshape(len(columns), -1))
-    blocks = [moments] if paired else [moments, moments]
-    levels = delta_method(level, blocks, width)
-    plain = levels.covariance.sum(axis=0) * len(columns)
+    levels, plain, adjusted = _covariances(columns, level, variants, paired=paired)
     if not (np.diag(plain) > 0).all():
         still = experiment.variants[int(np.argmin(np.diag(plain)))].name
         of = f" of {still!r}" if paired else ""
         return f"the past values{of} do not vary between units, so they say nothing of the noise"
-    adjusted = plain
-    if width > 2:
-        found = cuped(blocks, level, width)
-        whole = found.levels.covariance.sum(axis=0) * len(columns)
-        adjusted = whole if paired else plain * (1 - float(found.variance_removed))
-    if not paired:
-        plain, adjusted = (np.eye(variants) * part[0, 0] for part in (plain, adjusted))
-    alike, rows = _likeness(experiment, metric, values, population)
-    place_of_control = experiment.variants.index(experiment.control) if paired else 0
+    icc, rows = _likeness(experiment, metric, values, population)
+    control = experiment.variants.index(experiment.control)
+    independent = float(rows.var()) * float(np.ravel(level.scale)[0]) ** 2 / len(rows) * len(columns)
     return Pilot(
-        levels=levels.value if paired else np.full(variants, levels.value[0]),
+        levels=levels,
         plain=plain,
         adjusted=adjusted,
         coverage=float(counts.mean()),
         units=len(columns),
         rows_per_unit=len(rows) / len(columns),
-        icc=alike,
-        design_effect=_design_effect(plain[place_of_control, place_of_control], rows, len(columns), level)
-        if alike
-        else None,
+        icc=icc,
+        design_effect=float(plain[control, control]) / independent if icc and independent > 0 else None,
         is_paired=paired,
-        is_rate_of_units=isinstance(metric, Proportion) and not paired and alike is None and width == 2,
+        is_rate_of_units=isinstance(metric, Proportion) and not paired and icc is None and metric.covariate is None,
     )
+
+
+def _columns(
+    metric: Metric, values: RowValues, population: Population, variants: int
+) -> tuple[Array, RatioLevel | str]:
+    """What each unit adds up, and how that becomes the level; or why it does not."""
+    columns = unit_columns(metric, population)
+    if not isinstance(metric, Quantile):
+        return columns, RatioLevel()
+    place = population.variant if population.variant is not None else np.zeros(len(population.unit), np.intp)
+    below, level = _below_quantile(metric, values, place, variants)
+    columns[..., 0] = sum_by_unit(below, population)
+    return columns, level
+
+
+def _covariances(columns: Array, level: RatioLevel, variants: int, *, paired: bool) -> tuple[Array, Array, Array]:
+    """Levels of the variants, and the covariance that one unit each would give them, without and with the covariate."""
+    width = columns.shape[-1]
+    moments = Moments.from_rows(columns.reshape(len(columns), -1))
+    blocks = [moments] if paired else [moments] * variants
+    found = delta_method(level, blocks, width)
+    plain = adjusted = found.covariance.sum(axis=0) * len(columns)
+    if width > 2:
+        by_covariate = cuped(blocks, level, width)
+        whole = by_covariate.levels.covariance.sum(axis=0) * len(columns)
+        adjusted = whole if paired else plain * (1 - float(by_covariate.variance_removed))
+    return found.value, plain, adjusted
 
 
 def _below_quantile(
@@ -155,8 +164,3 @@ def _likeness(
     if len(np.unique(unit)) == len(unit):
         return None, rows
     return intraclass_correlation(rows, unit), rows
-
-
-def _design_effect(variance: float, rows: Array, units: int, level: RatioLevel) -> float | None:
-    independent = float(rows.var()) * float(np.ravel(level.scale)[0]) ** 2 / len(rows)
-    return float(variance / units / independent) if independent > 0 else None

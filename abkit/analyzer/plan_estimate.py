@@ -183,7 +183,7 @@ class PlanEstimate:
     metrics : tuple of MetricPlan
     decision, decision_at_planned_units : DecisionPower or None
         At `units`, and at `planned_units`.
-    uncorrected_power : float or None
+    uncorrected_power : float
         Of the decision, had each independent gate been planned with the target power by itself: power^(G + 1).
     threshold : Threshold or None
         None where there is no practical threshold.
@@ -201,19 +201,19 @@ class PlanEstimate:
     target_power: float
     power_each: float
     effect: float
-    units: int | None
-    units_by_variant: dict[str, int] | None
-    fewest_units: int | None
-    bottleneck: str | None
     planned_units: int
-    metrics: tuple[MetricPlan, ...]
-    decision: DecisionPower | None
-    decision_at_planned_units: DecisionPower | None
-    uncorrected_power: float | None
-    threshold: Threshold | None
-    runtime: Runtime
-    curve: tuple[PowerPoint, ...]
-    sizes: tuple[SizeRow, ...]
+    uncorrected_power: float
+    units: int | None = None
+    units_by_variant: dict[str, int] | None = None
+    fewest_units: int | None = None
+    bottleneck: str | None = None
+    metrics: tuple[MetricPlan, ...] = ()
+    decision: DecisionPower | None = None
+    decision_at_planned_units: DecisionPower | None = None
+    threshold: Threshold | None = None
+    runtime: Runtime = Runtime(None)
+    curve: tuple[PowerPoint, ...] = ()
+    sizes: tuple[SizeRow, ...] = ()
     warnings: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     schema: str = SCHEMA

@@ -17,6 +17,12 @@ METRICS = ("metric", "baseline", "sd of a unit", "ICC", "planned for", "alpha", 
 def plan_warnings(plan: PlanEstimate) -> Iterator[str]:
     """Say what must not be overlooked."""
     yield from _threshold_warnings(plan)
+    if plan.units is not None and plan.fewest_units is None:
+        count = sum(metric.role == "secondary" for metric in plan.metrics)
+        yield (
+            f"No number of units is sure to reach {chance(plan.target_power)}: each of {count} secondary metrics may "
+            "be significantly worse by chance and block a good variant. Leave out those that nobody will act on."
+        )
     at_plan = plan.decision_at_planned_units
     if at_plan is not None and plan.units is not None and plan.planned_units < plan.units:
         yield (
@@ -25,7 +31,10 @@ def plan_warnings(plan: PlanEstimate) -> Iterator[str]:
         )
     weeks, days = plan.runtime.weeks, plan.runtime.days
     if weeks is not None and days is not None and days < 7:
-        yield f"The size is reached in {days} {_days(days)}; run a full week all the same: days of the week differ."
+        yield (
+            f"The size is reached in {days} {_days(days)}; run a full week all the same, and 3 days at the very least: "
+            "days of the week differ."
+        )
 
 
 def _threshold_warnings(plan: PlanEstimate) -> Iterator[str]:

@@ -17,7 +17,6 @@ from abkit.models import Experiment
 from abkit.snapshot import Population
 from abkit.stats import power_each
 
-_LEAST_DAYS = 3
 _SLOWING = 0.8
 
 
@@ -49,20 +48,12 @@ def plan_experiment(
     paired = population.variant is not None
     target, effect = experiment.plan.power, experiment.min_detectable_effect
     each = float(power_each(target, len(experiment.guardrail_metrics)))
-    planned = tuple(
+    planned = [
         plan_metric(experiment, metric, role, population, target if role == "secondary" else each)
         for metric, role in experiment.metrics
-    )
+    ]
     decision = _decision(experiment, planned, paired=paired)
-    at_plan = max(experiment.planned_units, experiment.min_sample_size)
-    fewest = decision.fewest_units(effect, target) if decision else None
-    gates = [one for one in planned if one.role != "secondary"]
-    total = by_variant = None
-    if decision is not None:
-        exact = max(fewest or 0.0, *(one.units or 0.0 for one in gates))
-        total, by_variant = whole_units(experiment, exact, paired=paired)
-    runtime = _runtime(population, total, daily_units)
-    marks = tuple(sizes) or tuple(dict.fromkeys([at_plan, *([total] if total else [])]))
+    now = max(experiment.planned_units, experiment.min_sample_size)
     estimate = PlanEstimate(
         key=experiment.key,
         history=population.note,
@@ -71,21 +62,43 @@ def plan_experiment(
         target_power=target,
         power_each=each,
         effect=effect,
+        planned_units=now,
+        uncorrected_power=target ** (1 + len(experiment.guardrail_metrics)),
+    )
+    if decision is not None:
+        estimate = _with_decision(experiment, estimate, decision, planned)
+    runtime = _runtime(population, estimate.units, daily_units)
+    marks = tuple(sizes) or tuple(dict.fromkeys([now, estimate.units or now]))
+    estimate = replace(
+        estimate,
+        runtime=runtime,
+        metrics=tuple(describe_metric(experiment, one, marks, now, runtime.daily_units) for one in planned),
+    )
+    return replace(estimate, warnings=tuple(plan_warnings(estimate)), reasons=tuple(plan_reasons(estimate)))
+
+
+def _with_decision(
+    experiment: Experiment, estimate: PlanEstimate, decision: DecisionGates, planned: Sequence[Planned]
+) -> PlanEstimate:
+    """Add the size that is enough for every gate and for the decision, and what it gives."""
+    effect, target, now = estimate.effect, estimate.target_power, estimate.planned_units
+    fewest = decision.fewest_units(effect, target)
+    gates = [one for one in planned if one.role != "secondary"]
+    hardest = max(gates, key=lambda one: one.units or 0.0)
+    exact = max(fewest or 0.0, hardest.units or 0.0)
+    total, by_variant = whole_units(experiment, exact, paired=estimate.design == "paired")
+    return replace(
+        estimate,
         units=total,
         units_by_variant=by_variant,
         fewest_units=None if fewest is None else math.ceil(fewest),
-        bottleneck=max(gates, key=lambda one: one.units or 0.0).metric.name if decision else None,
-        planned_units=at_plan,
-        metrics=tuple(describe_metric(experiment, one, marks, at_plan, runtime.daily_units) for one in planned),
-        decision=decision.power(total, effect) if decision and total else None,
-        decision_at_planned_units=decision.power(at_plan, effect) if decision else None,
-        uncorrected_power=target ** len(gates),
-        threshold=decision.threshold_effect(total, effect, target) if decision else None,
-        runtime=runtime,
-        curve=decision.curve(total, effect, (at_plan, total)) if decision and total else (),
-        sizes=decision.sizes(effect) if decision else (),
+        bottleneck=hardest.metric.name,
+        decision=decision.power(total, effect),
+        decision_at_planned_units=decision.power(now, effect),
+        threshold=decision.threshold_effect(total, effect, target),
+        curve=decision.curve(total, effect, (now, total)),
+        sizes=decision.sizes(effect),
     )
-    return replace(estimate, warnings=tuple(plan_warnings(estimate)), reasons=tuple(plan_reasons(estimate)))
 
 
 def _check(sizes: Sequence[int], daily_units: float | None) -> None:
@@ -120,7 +133,7 @@ def _runtime(population: Population, units: int | None, daily_units: float | Non
     if units is None:
         return Runtime(rate, reason="there is no planned size", note=note)
     days = math.ceil(units / rate)
-    return Runtime(rate, days, math.ceil(max(days, _LEAST_DAYS) / 7), note=note)
+    return Runtime(rate, days, math.ceil(days / 7), note=note)
 
 
 def _daily_units(population: Population) -> tuple[float, str]:

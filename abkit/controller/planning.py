@@ -63,7 +63,7 @@ def plan(
     ...     plan=Plan(inference="fixed", practical_threshold=None),
     ... )
     >>> plan(experiment, {"success": 0.3}).units_by_variant
-    {'a': 3771, 'b': 3771}
+    {'a': 3772, 'b': 3772}
     """
     return plan_experiment(experiment, population_of(experiment, history), sizes=sizes, daily_units=daily_units)
 

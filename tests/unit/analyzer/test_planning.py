@@ -267,6 +267,31 @@ def test_secondary_metrics_that_may_block_by_chance_are_paid_for():
     assert beside.units > alone.units
 
 
+def test_too_many_secondary_metrics_are_said_to_be_too_many():
+    many = [ab.Mean(f"m{i}") for i in range(9)]
+    baselines = {"success": 0.3, **{metric.name: ab.Baseline(4.0, sd=2.0) for metric in many}}
+    plan = ab.plan(design(ab.Proportion("success"), secondaries=many), baselines)
+    assert plan.fewest_units is None
+    assert "each of 9 secondary metrics" in " ".join(plan.warnings)
+    assert plan.decision.at_least < 0.8
+
+
+def test_effects_that_no_rate_can_have_are_not_in_the_table():
+    plan = ab.plan(design(ab.Proportion("success"), mde=0.5), {"success": 0.6})
+    assert plan.sizes_frame().index.tolist() == [0.25, 0.375, 0.5]
+
+
+def test_a_metric_that_some_units_lack_needs_more_units():
+    rng = np.random.default_rng(9)
+    score = rng.gamma(4, 1, 4000)
+    full, half = (
+        ab.plan(design(ab.Mean("s", missing="drop")), pd.DataFrame({"s": s}))
+        for s in (score, np.where(np.arange(4000) % 2, score, np.nan))
+    )
+    assert half.units / full.units == pytest.approx(2, rel=0.1)
+    assert "50 % of units have a value" in half.metric("s").notes[0]
+
+
 def test_a_group_sequential_plan_has_its_power_at_the_last_look():
     plan = ab.Plan(inference="group_sequential", practical_threshold=None)
     found = ab.plan(design(ab.Proportion("success"), plan=plan), {"success": 0.3})
