@@ -70,8 +70,13 @@ def headline(plan: PlanEstimate) -> str:
         return f"{plan.key}: no size can be planned"
     runtime = plan.runtime
     span = f", {_weeks(runtime.weeks)}" if runtime.weeks else ""
-    kind = "units in every variant" if plan.design == "paired" else "units over all variants"
+    kind = counted(plan).lower()
     return f"{plan.key}: {numbers.count(plan.units)} {kind}{span}, {_INFERENCES[plan.inference]}"
+
+
+def counted(plan: PlanEstimate) -> str:
+    """What a size of the plan counts."""
+    return "Units in every variant" if plan.design == "paired" else "Units over all variants"
 
 
 def summary(plan: PlanEstimate) -> list[str]:
@@ -103,7 +108,7 @@ def runtime_sentence(plan: PlanEstimate) -> str:
 def tiles(plan: PlanEstimate) -> list[tuple[str, str, str]]:
     """Three numbers with a label and a note: size, runtime, power of the decision."""
     weeks = plan.runtime.weeks
-    size = "units in every variant" if plan.design == "paired" else "units over all variants"
+    size = counted(plan).lower()
     bound = None if plan.decision is None else plan.decision.at_least
     return [
         (size, numbers.count(plan.units), f"most for {plan.bottleneck}" if plan.bottleneck else "cannot be planned"),
@@ -219,11 +224,11 @@ def miss_rows(plan: PlanEstimate) -> list[list[str]]:
 
 def tables(plan: PlanEstimate) -> Iterator[tuple[str, tuple[str, ...], list[list[str]]]]:
     """Captions, headers and rows: metrics, monitoring, and what can go wrong."""
-    yield "Metrics", METRICS, metric_rows(plan)
+    yield "Every metric at its role", METRICS, metric_rows(plan)
     monitoring = monitoring_rows(plan)
     if monitoring:
         yield (
-            "Units over all variants, by how the data may be looked at",
+            f"{counted(plan)}, by how the data may be looked at",
             ("metric", *_INFERENCES.values()),
             monitoring,
         )

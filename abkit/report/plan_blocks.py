@@ -63,7 +63,7 @@ def size_table(plan: PlanEstimate) -> Block:
     decides = f" Where rows are equal, the guardrail {plan.bottleneck!r} decides." if role == "guardrail" else ""
     said = f"Every guardrail at its margin included, without a practical threshold.{decides}"
     note = Markup("<p>{}</p>").format(said)
-    return section("Sample size", html_table(header, rows, caption="Units over all variants"), note)
+    return section("Sample size", html_table(header, rows, caption=plan_text.counted(plan)), note)
 
 
 def runtime_table(plan: PlanEstimate) -> Block:
