@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AbkitError": "abkit.errors",
     "Analysis": "abkit.analyzer.result",
+    "Baseline": "abkit.models",
     "Data": "abkit.models",
     "Experiment": "abkit.models",
     "Mean": "abkit.models",
@@ -29,6 +30,7 @@ _HOMES = {
     "connect": "abkit.controller.connection",
     "mde": "abkit.stats",
     "operating_characteristics": "abkit.controller.characteristics",
+    "plan": "abkit.controller.planning",
     "power": "abkit.stats",
     "presets": "abkit.models",
     "sample_size": "abkit.stats",
@@ -39,6 +41,7 @@ _MODULES = ("plots", "stats")
 __all__ = [
     "AbkitError",
     "Analysis",
+    "Baseline",
     "Data",
     "Experiment",
     "Mean",
@@ -56,6 +59,7 @@ __all__ = [
     "connect",
     "mde",
     "operating_characteristics",
+    "plan",
     "plots",
     "power",
     "presets",
@@ -72,8 +76,21 @@ if TYPE_CHECKING:
     from abkit.controller.analysis import analyze
     from abkit.controller.connection import connect
     from abkit.controller.characteristics import aa_validation, operating_characteristics
+    from abkit.controller.planning import plan
     from abkit.errors import AbkitError
-    from abkit.models import Data, Experiment, Mean, Plan, Proportion, Quantile, Ratio, Summary, Variant, presets
+    from abkit.models import (
+        Baseline,
+        Data,
+        Experiment,
+        Mean,
+        Plan,
+        Proportion,
+        Quantile,
+        Ratio,
+        Summary,
+        Variant,
+        presets,
+    )
     from abkit.stats import mde, power, sample_size, srm
 
 

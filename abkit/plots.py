@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from abkit.analyzer.numbers import confidence, percent, span
+from abkit.analyzer.numbers import confidence, count, percent, span
+from abkit.analyzer.plan_estimate import PlanEstimate
 from abkit.analyzer.result import Analysis, ComparisonResult, MetricResult
 from abkit.errors import DataError
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BETTER, WORSE, NEUTRAL = "#0072B2", "#D55E00", "#666666"
+_CURVES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_OFFSET = "offset points"
 _WIDEST = 12.0
 
 
@@ -88,6 +91,45 @@ def lift_over_time(analysis: Analysis, ax: Axes | None = None) -> Axes:
     ax.tick_params(axis="x", labelrotation=30)
     if len(analysis.series) > 1:
         ax.legend(frameon=False)
+    _tidy(ax)
+    return ax
+
+
+def power_curve(plan: PlanEstimate, ax: Axes | None = None) -> Axes:
+    """Draw the power of the decision, and of each gate, against units over all variants.
+
+    Raises
+    ------
+    DataError
+        The plan has no size.
+    """
+    if not plan.curve or plan.units is None:
+        raise DataError("\n".join(["there is no power curve:", *(f"  - {reason}" for reason in plan.reasons)]))
+    ax = ax if ax is not None else _new_axes(7)
+    units = [point.units for point in plan.curve]
+    for place, name in enumerate(plan.curve[0].gates):
+        powers = [100 * point.gates[name] for point in plan.curve]
+        style = ("--", ":", "-.")[place % 3]
+        ax.plot(units, powers, color=_CURVES[place % len(_CURVES)], linestyle=style, label=_escape(_short(name)))
+    ax.plot(units, [100 * p.decision for p in plan.curve], color="black", linewidth=2.2, label="decision, at least")
+    ax.axhline(100 * plan.target_power, color=NEUTRAL, linewidth=0.8)
+    target = (units[-1], 100 * plan.target_power)
+    ax.annotate(f"target {percent(plan.target_power)}", target, (-2, -12), textcoords=_OFFSET, ha="right")
+    for size, word, height in ((plan.units, "needed", 2), (plan.planned_units, "as planned now", 9)):
+        if units[0] <= size <= units[-1] and (word == "needed" or size != plan.units):
+            ax.axvline(size, color=NEUTRAL, linewidth=0.8, linestyle=":")
+            side = -1 if size**3 > units[-1] ** 2 * units[0] else 1  # in the right third there is no room to the right
+            ha = "right" if side < 0 else "left"
+            ax.annotate(f"{count(size)} {word}", (size, height), (4 * side, 0), textcoords=_OFFSET, ha=ha)
+    ax.set_xscale("log")
+    ax.set_xlim(units[0], units[-1])
+    ax.set_ylim(0, 102)
+    ax.xaxis.set_major_formatter(lambda value, _: count(value))
+    ax.xaxis.set_minor_formatter("")
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
+    ax.set_xlabel("units over all variants")
+    ax.set_ylabel("power")
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     _tidy(ax)
     return ax
 
@@ -170,3 +212,10 @@ def describe_series(analysis: Analysis) -> str:
             f"{span(last.low, last.high, kind=analysis.primary.kind)}"
         )
     return f"Effect on {analysis.primary.name} up to each day, with an always-valid band. {'; '.join(parts)}."
+
+
+def describe_power_curve(plan: PlanEstimate) -> str:
+    """Say in words what the power curve shows."""
+    points = [p for p in plan.curve if p.units in (plan.planned_units, plan.units)]
+    said = "; ".join(f"{count(point.units)} units: at least {percent(point.decision)}" for point in points)
+    return f"Power of the decision to ship a true effect of {percent(plan.effect)}, by units over all variants. {said}."

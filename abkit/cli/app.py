@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abkit import __version__
-from abkit.cli import serve, store
+from abkit.cli import power, serve, store
 from abkit.errors import AbkitError, ParameterError, suggest
 
 if TYPE_CHECKING:
@@ -175,6 +175,7 @@ def report(
         raise typer.Exit(_GATE_FIRED)
 
 
+power.add_commands(app)
 store.add_commands(app)
 serve.add_commands(app)
 

@@ -1,5 +1,6 @@
 """What an experiment is: frozen definitions, validated once, JSON and YAML in and out."""
 
+from abkit.models.baseline import Baseline
 from abkit.models.data import Data, Summary
 from abkit.models.experiment import Experiment, Plan, Variant
 from abkit.models.lifecycle import TRANSITIONS, transition
@@ -7,6 +8,7 @@ from abkit.models.metric import Mean, Metric, Proportion, Quantile, Ratio, prese
 
 __all__ = [
     "TRANSITIONS",
+    "Baseline",
     "Data",
     "Experiment",
     "Mean",
