@@ -29,6 +29,7 @@ _HOMES = {
     "power": "abkit.stats",
     "presets": "abkit.models",
     "sample_size": "abkit.stats",
+    "simulate_split": "abkit.assignment.simulate",
     "srm": "abkit.stats",
 }
 _MODULES = ("plots", "stats")
@@ -54,6 +55,7 @@ __all__ = [
     "power",
     "presets",
     "sample_size",
+    "simulate_split",
     "srm",
     "stats",
 ]
@@ -61,6 +63,7 @@ __all__ = [
 if TYPE_CHECKING:
     from abkit import plots, stats
     from abkit.analyzer.result import Analysis
+    from abkit.assignment.simulate import simulate_split
     from abkit.collectors import Source
     from abkit.controller.analysis import analyze
     from abkit.controller.connection import connect

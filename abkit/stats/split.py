@@ -248,9 +248,9 @@ class ChangedIds:
 def changed_ids(share: float, shares: npt.ArrayLike) -> ChangedIds:
     """Say what changing ids do to an experiment.
 
-    A second id is assigned anew, so a share c (1 - sum p^2) of people sees two variants. Of all ids, 2c / (1 + c) belong
-    to such people, and each of these has half of its exposure from its own variant, the other half from one that does
-    not depend on it: the difference between variants shrinks to 1 - c / (1 + c) = 1 / (1 + c).
+    A second id is assigned anew, so a share c (1 - sum p^2) of people sees two variants. Of all ids, 2c / (1 + c)
+    belong to people who changed, and each of these has half of its exposure from its own variant, the other half from
+    one that does not depend on it: the difference between variants shrinks to 1 - c / (1 + c) = 1 / (1 + c).
 
     Parameters
     ----------
