@@ -27,6 +27,7 @@ from abkit.stats.srm import srm
 THRESHOLD = 0.001
 _FEWEST_EXPECTED = 5
 _FEWEST_PER_GROUP = 10
+_GROUPS = (10_000, 5_000, 2_000, 1_000, 500, 200, 100)
 _FEWEST_BLOCKS = 10
 _FEWEST_CLUSTERS = 40
 
@@ -62,17 +63,22 @@ def check_shares(variants: Sequence[VariantShare], threshold: float) -> SplitChe
 
 
 def check_buckets(points: NDArray[np.uint16]) -> SplitCheck:
-    """Ask whether all buckets are equally full; neighbours are taken together where few users are expected in each."""
-    groups = next(
-        (g for g in (10_000, 5_000, 2_000, 1_000, 500, 200, 100, 50) if len(points) / g >= _FEWEST_PER_GROUP), 0
+    """Ask whether all buckets are equally full: hundreds of neighbours, and as few together as the users allow."""
+    finest = next((size for size in _GROUPS if len(points) / size >= _FEWEST_PER_GROUP), None)
+    if finest is None:
+        message = f"{len(points):,} users are too few, the test needs {_GROUPS[-1] * _FEWEST_PER_GROUP:,}"
+        return SplitCheck("buckets", "not_enough_data", message)
+    counts = np.bincount(points, minlength=BUCKETS)
+    found = []
+    for groups in {finest, _GROUPS[-1]}:
+        together = counts.reshape(groups, -1).sum(axis=1)
+        found.append((*dispersion(together[None], np.ones(groups)), groups, int((together == 0).sum())))
+    ratio, p_value, groups, empty = min(found, key=lambda one: one[1])
+    p_value = min(1.0, p_value * len(found))
+    seen = f"counts of {groups:,} groups of buckets vary {ratio:.3g} times as much as chance makes them"
+    return _by_dispersion(
+        "buckets", f"{seen}{f', {empty:,} are empty' if empty else ''}, p = {p_value:.2g}", ratio, p_value
     )
-    if not groups:
-        return SplitCheck("buckets", "not_enough_data", f"{len(points):,} users are too few, the test needs 500")
-    counts = np.bincount(points, minlength=BUCKETS).reshape(groups, -1).sum(axis=1)
-    ratio, p_value = dispersion(counts[None], np.ones(groups))
-    empty = f", {(counts == 0).sum():,} of them empty" if (counts == 0).any() and groups < BUCKETS else ""
-    seen = f"{groups:,} groups of buckets{empty} vary {ratio:.3g} times as much as chance makes them, p = {p_value:.2g}"
-    return _by_dispersion("buckets", seen, ratio, p_value)
 
 
 def check_order(codes: NDArray[np.uint8], shares: Sequence[float]) -> SplitCheck:

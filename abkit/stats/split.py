@@ -121,7 +121,7 @@ def alarm_rates(
     threshold: float,
     rng: np.random.Generator,
     *,
-    launches: int = 20_000,
+    launches: int = 10_000,
 ) -> AlarmRates:
     """Simulate sound experiments and count the false alarms of the split checks.
 
