@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -109,6 +110,7 @@ def simulate_split(
         "icc": float(icc),
         "id_change_share": float(id_change_share),
         "seed": seed,
+        "threshold": experiment.plan.srm_threshold,
     }
     threshold = experiment.plan.srm_threshold
     running = [other for other in others if other.id != experiment.id]
@@ -125,6 +127,7 @@ def simulate_split(
     return SplitSimulation(
         experiment={"id": experiment.id, "key": experiment.key, "name": experiment.name},
         settings=settings,
+        fingerprint=f"sha256:{hashlib.sha256(hashed.points.tobytes()).hexdigest()}",
         users=hashed.users.size,
         repeated=hashed.users.repeated,
         checks=_judge(hashed, counted, made_up_others=not running, days=len(arrivals)),

@@ -166,6 +166,8 @@ class SplitSimulation:
         Its `id`, `key` and `name`.
     settings : dict
         Everything the simulation was asked for; with the experiment and the users it gives the same result again.
+    fingerprint : str
+        Of the users' buckets: equal for the same users in the same order.
     users : int
         Distinct users.
     repeated : int
@@ -184,6 +186,7 @@ class SplitSimulation:
 
     experiment: dict[str, str]
     settings: dict[str, Any]
+    fingerprint: str
     users: int
     repeated: int
     variants: tuple[VariantShare, ...]

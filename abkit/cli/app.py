@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abkit import __version__
-from abkit.cli import serve, store
+from abkit.cli import serve, simulate, store
 from abkit.errors import AbkitError, ParameterError, suggest
 
 if TYPE_CHECKING:
@@ -177,6 +177,7 @@ def report(
 
 store.add_commands(app)
 serve.add_commands(app)
+simulate.add_commands(app)
 
 
 def _named(target: str) -> str:
