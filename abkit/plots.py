@@ -205,7 +205,7 @@ def split(simulation: SplitSimulation, ax: Axes | None = None) -> Axes:
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_ylim(-0.7, len(variants) - 0.3)
     ax.set_yticks(range(len(variants)), [_share_label(one) for one in reversed(variants)])
-    ax.set_xlabel("share less the planned one, percentage points; bars: 95 % and 99.9 % of sound splits")
+    ax.set_xlabel("deviation from the planned share (pp)")
     ax.xaxis.set_major_formatter(lambda value, _: number(value, 2, signed=True))
     _tidy(ax)
     return ax

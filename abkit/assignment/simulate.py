@@ -10,7 +10,7 @@ import numpy as np
 
 from abkit.assignment import split_checks as checks
 from abkit.assignment import split_parts as parts
-from abkit.assignment.hashing import BUCKETS, buckets
+from abkit.assignment.hashing import buckets
 from abkit.assignment.split_parts import HashedUsers, HashPoints
 from abkit.assignment.split_result import SplitCheck, SplitSimulation
 from abkit.assignment.traffic import Arrival, IdShape, arrival_weights, arrive, duration, users_of
@@ -132,7 +132,6 @@ def simulate_split(
         repeated=hashed.users.repeated,
         checks=_judge(hashed, counted, made_up_others=not running, days=len(arrivals)),
         detectable_deviation=detectable_deviation(hashed.users.size, _control_share(hashed), threshold),
-        bucket_groups=tuple(np.bincount(hashed.points, minlength=BUCKETS).reshape(100, -1).sum(axis=1).tolist()),
         arrivals=arrivals,
         **counted,
     )

@@ -59,7 +59,7 @@ def check_shares(variants: Sequence[VariantShare], threshold: float) -> SplitChe
     seen = f"{told}; p = {p_value:.2g}"
     if p_value < threshold:
         return SplitCheck("shares", "fail", f"not as planned: {seen}", p_value, threshold=threshold)
-    return SplitCheck("shares", "pass", seen, p_value, threshold=threshold)
+    return SplitCheck("shares", "pass", f"as planned: {seen}", p_value, threshold=threshold)
 
 
 def check_buckets(points: NDArray[np.uint16]) -> SplitCheck:

@@ -160,7 +160,7 @@ def compare_with_others(hashed: HashedUsers, others: Sequence[Experiment]) -> tu
 def _neighbours(split: Split) -> list[tuple[str, Split]]:
     own = split.experiment_id
     ends = [end for end in "0123456789" if not own.endswith(end)][:_MADE_UP]
-    return [(f"made-up {end}", Split(own[:-1] + end, split.names, split.bounds)) for end in ends]
+    return [(f"made-up id …{end}", Split(own[:-1] + end, split.names, split.bounds)) for end in ends]
 
 
 def raise_traffic(hashed: HashedUsers, percentages: Sequence[float], arrivals: Sequence[ArrivalDay]) -> Ramp | None:

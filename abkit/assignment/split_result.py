@@ -178,8 +178,6 @@ class SplitSimulation:
         False alarms of the split check in sound experiments of this size.
     detectable_deviation : float
         Change of the control's share that the split check finds with 90 % power.
-    bucket_groups : tuple of int
-        Users in each hundred of neighbouring buckets.
     arrivals, duration, launches, others, ramp, clusters, contamination
         As their classes say; None where it was not asked for or could not be done, and then a check says why.
     """
@@ -193,7 +191,6 @@ class SplitSimulation:
     checks: tuple[SplitCheck, ...]
     alarms: AlarmRates
     detectable_deviation: float
-    bucket_groups: tuple[int, ...]
     arrivals: tuple[ArrivalDay, ...]
     duration: Duration
     launches: Launches | None

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from abkit import __version__, plots
 from abkit.analyzer import numbers
 from abkit.analyzer.render import html_table
-from abkit.assignment.split_result import SYMBOLS, SplitCheck, SplitSimulation
+from abkit.assignment.split_result import SYMBOLS, SplitCheck, SplitSimulation, percent
 from abkit.report.page import Block, figure, leave, section
 
 _QUESTIONS = {
@@ -24,6 +24,18 @@ _QUESTIONS = {
     "clusters": "Are there enough groups of users, of like size?",
     "contamination": "Do changed ids put people into two variants?",
     "duration": "Is the planned size reached in time?",
+}
+_FAILURES = {
+    "assigner": "Another assigner.",
+    "shares": "Shares off the plan.",
+    "buckets": "Uneven buckets.",
+    "order": "Not random over time.",
+    "srm": "Not random from launch to launch.",
+    "independence": "Depends on another experiment.",
+    "ramp": "Users change variant.",
+    "clusters": "Uneven clusters.",
+    "contamination": "Too many people in two variants.",
+    "duration": "Too few users.",
 }
 _IDS = {"own": "of your own", "uuid": "made up (UUIDs)", "integer": "made up (numbers)", "email": "made up (e-mails)"}
 
@@ -50,7 +62,14 @@ def split_card(simulation: SplitSimulation) -> Block:
     """Say whether the experiment may start, and three numbers."""
     failed = simulation.failed
     title = "✕ Not ready to launch" if failed else "✓ Ready to launch"
-    lead = " ".join(f"{_QUESTIONS[check.name]} {_sentence(check)}" for check in failed) or _reassurance(simulation)
+    items = Markup("").join(
+        Markup("<li><strong>{}</strong> {}</li>").format(_FAILURES[check.name], _sentence(check)) for check in failed
+    )
+    lead = (
+        Markup("<ul>{}</ul>").format(items)
+        if failed
+        else Markup('<p class="lead">{}</p>').format(_reassurance(simulation))
+    )
     tiles = Markup("").join(
         Markup(
             '<div><span class="label">{}</span><span class="figure">{}</span><span class="note">{}</span></div>'
@@ -58,9 +77,9 @@ def split_card(simulation: SplitSimulation) -> Block:
         for tile in (_share_tile(simulation), _alarm_tile(simulation), _size_tile(simulation))
     )
     return Block(
-        Markup(
-            '<section class="verdict {}"><h2>{}</h2><p class="lead">{}</p><div class="tiles">{}</div></section>'
-        ).format("invalid" if failed else "ship", title, lead, tiles)
+        Markup('<section class="verdict {}"><h2>{}</h2>{}<div class="tiles">{}</div></section>').format(
+            "invalid" if failed else "ship", title, lead, tiles
+        )
     )
 
 
@@ -74,7 +93,9 @@ def _reassurance(simulation: SplitSimulation) -> str:
 def _share_tile(simulation: SplitSimulation) -> tuple[str, str, str]:
     worst = max(simulation.variants, key=lambda one: abs(one.share - one.planned_share))
     off = numbers.points(worst.share - worst.planned_share, 2)
-    return "largest deviation of a share", off, f"{worst.name}: {numbers.percent(worst.share, 2)}"
+    chance = numbers.points((worst.high_999 - worst.low_999) / 2, 2, signed=False)
+    note = f"{worst.name}: {numbers.percent(worst.share, 2)}; chance explains up to {chance}"
+    return "largest deviation of a share", off, note
 
 
 def _alarm_tile(simulation: SplitSimulation) -> tuple[str, str, str]:
@@ -104,8 +125,8 @@ def split_checks(simulation: SplitSimulation) -> Block:
     ]
     table = html_table(("question", "answer", "what was seen"), rows, caption="Checks of the split")
     note = Markup(
-        "<p>Six checks are statistical tests, each at 0.001 unless the plan says otherwise: a sound split fails one of "
-        "them in fewer than 1 of 150 simulations.</p>"
+        "<p>Shares, buckets, order, false alarms, independence and clusters are judged by statistical tests at 0.001 "
+        "(or the plan's threshold). At 0.001, at most 6 of 1,000 sound splits fail any of them.</p>"
     )
     return section("Can it be launched like this?", table, note)
 
@@ -128,7 +149,7 @@ def split_shares(simulation: SplitSimulation) -> Block:
     drawn = figure(
         lambda ax: plots.split(simulation, ax),
         plots.describe_split(simulation),
-        "● a share in the range of sound splits, ✖ one outside of 99.9 % of them",
+        "● share in the range of sound splits, ✖ share outside of it; thick bars hold 95 % of sound splits, thin ones 99.9 %",
         table,
         len(rows),
     )
@@ -194,7 +215,7 @@ def split_ramp(simulation: SplitSimulation) -> Block:
         return section("Raising the traffic", said)
     rows = [
         [
-            numbers.percent(step.treatment_share),
+            percent(step.treatment_share),
             str(step.first_day),
             numbers.count(step.users_before),
             numbers.count(step.moved_by_hash),
