@@ -93,6 +93,11 @@ def simulate_split(
     >>> biased.check("shares").status
     'fail'
     """
+    if experiment.data is not None and experiment.data.design == "paired":
+        raise ParameterError(
+            f"{experiment.key!r} is paired: every unit gets every variant, so there is no traffic to split; for a "
+            "launch that splits users, leave `design: paired` out"
+        )
     weights = arrival_weights(arrival, days)
     _check_share("icc", icc)
     _check_share("id_change_share", id_change_share)

@@ -9,11 +9,13 @@ from typing import Any, cast
 from abkit.assignment.simulate import simulate_split
 from abkit.assignment.split_result import SplitSimulation
 from abkit.assignment.traffic import Arrival, IdShape
+from abkit.bundled import bundled
 from abkit.controller.connection import connect
 from abkit.controller.targets import ORGANIZATION, STORE, find_experiment
 from abkit.errors import DataError, NotFoundError, ParameterError, suggest
 from abkit.models import Experiment
 
+EXAMPLE = "bandit/bandit-policy.yml"
 ID_COLUMN = "user_id"
 
 
@@ -61,7 +63,7 @@ def simulate_target(
         raise ParameterError("users are made up or read from a file of ids: leave out one of the two")
     if cluster and not ids:
         raise ParameterError("clusters are a column of the file of ids; name the file too")
-    experiment = find_experiment(target)
+    experiment = find_experiment(target or str(bundled("examples", EXAMPLE)))
     given, clusters = read_ids(ids, cluster) if ids else (users or None, None)
     return experiment, simulate_split(
         experiment,

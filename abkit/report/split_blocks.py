@@ -149,7 +149,7 @@ def split_shares(simulation: SplitSimulation) -> Block:
     drawn = figure(
         lambda ax: plots.split(simulation, ax),
         plots.describe_split(simulation),
-        "● share in the range of sound splits, ✖ share outside of it; thick bars hold 95 % of sound splits, thin ones 99.9 %",
+        "● share within chance, ✖ share outside of it; thick bars hold 95 % of sound splits, thin ones 99.9 %",
         table,
         len(rows),
     )
