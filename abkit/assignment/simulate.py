@@ -93,31 +93,13 @@ def simulate_split(
     >>> biased.check("shares").status
     'fail'
     """
-    if experiment.data is not None and experiment.data.design == "paired":
-        raise ParameterError(
-            f"{experiment.key!r} is paired: every unit gets every variant, so there is no traffic to split; for a "
-            "launch that splits users, leave `design: paired` out"
-        )
-    weights = arrival_weights(arrival, days)
+    _check_splits(experiment)
     _check_share("icc", icc)
     _check_share("id_change_share", id_change_share)
-    rng = np.random.default_rng(seed)
-    hashed = HashedUsers.of(
-        experiment, users_of(_expected(arrival) if users is None else users, id_shape, seed), hash_points
-    )
-    arrivals = arrive(hashed.users.size, weights, returning, rng)
-    settings = {
-        "ids": hashed.users.shape,
-        "days": len(arrivals),
-        "arrival": arrival if isinstance(arrival, str) else [float(number) for number in arrival],
-        "returning": float(returning),
-        "ramp": [float(step) for step in ramp],
-        "icc": float(icc),
-        "id_change_share": float(id_change_share),
-        "seed": seed,
-        "threshold": experiment.plan.srm_threshold,
-    }
-    threshold = experiment.plan.srm_threshold
+    weights, rng = arrival_weights(arrival, days), np.random.default_rng(seed)
+    found = users_of(_expected(arrival) if users is None else users, id_shape, seed)
+    hashed, threshold = HashedUsers.of(experiment, found, hash_points), experiment.plan.srm_threshold
+    arrivals = arrive(found.size, weights, returning, rng)
     running = [other for other in others if other.id != experiment.id]
     counted: dict[str, Any] = {
         "variants": parts.variant_shares(hashed),
@@ -131,12 +113,22 @@ def simulate_split(
     }
     return SplitSimulation(
         experiment={"id": experiment.id, "key": experiment.key, "name": experiment.name},
-        settings=settings,
+        settings={
+            "ids": found.shape,
+            "days": len(arrivals),
+            "arrival": arrival if isinstance(arrival, str) else [float(number) for number in arrival],
+            "returning": float(returning),
+            "ramp": [float(step) for step in ramp],
+            "icc": float(icc),
+            "id_change_share": float(id_change_share),
+            "seed": seed,
+            "threshold": threshold,
+        },
         fingerprint=f"sha256:{hashlib.sha256(hashed.points.tobytes()).hexdigest()}",
-        users=hashed.users.size,
-        repeated=hashed.users.repeated,
+        users=found.size,
+        repeated=found.repeated,
         checks=_judge(hashed, counted, made_up_others=not running, days=len(arrivals)),
-        detectable_deviation=detectable_deviation(hashed.users.size, _control_share(hashed), threshold),
+        detectable_deviation=detectable_deviation(found.size, _control_share(hashed), threshold),
         arrivals=arrivals,
         **counted,
     )
@@ -165,6 +157,14 @@ def _control_share(hashed: HashedUsers) -> float:
 
 def _expected(arrival: Arrival) -> int:
     return _MADE_UP_USERS if isinstance(arrival, str) else round(float(np.sum(np.asarray(arrival, dtype=np.float64))))
+
+
+def _check_splits(experiment: Experiment) -> None:
+    if experiment.data is not None and experiment.data.design == "paired":
+        raise ParameterError(
+            f"{experiment.key!r} is paired: every unit gets every variant, so there is no traffic to split; for a "
+            "launch that splits users, leave `design: paired` out"
+        )
 
 
 def _check_share(name: str, value: float) -> None:
