@@ -86,8 +86,8 @@ def simulate_split(
     >>> from abkit.models import Mean, Variant
     >>> variants = [Variant("plain", 50, is_control=True), Variant("warming", 50)]
     >>> simulation = simulate_split(Experiment("demo", variants, Mean("score"), id="e1"), 20_000, id_change_share=0.01)
-    >>> simulation.passed, simulation.check("duration").value
-    (True, 1)
+    >>> simulation.status, simulation.check("duration").value
+    ('pass', 1)
     >>> biased = simulate_split(Experiment("demo", variants, Mean("score"), id="e1"), 20_000,
     ...     hash_points=lambda experiment_id, users: buckets(experiment_id, users) // 2)
     >>> biased.check("shares").status

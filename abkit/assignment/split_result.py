@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "abkit.split/1"
 SYMBOLS = {"pass": "✓", "fail": "✕", "not_enough_data": "…", "not_run": "–"}
+OUTCOMES = {"pass": "ready to launch", "fail": "not ready to launch", "not_enough_data": "too little to tell"}
 
 Status = Literal["pass", "fail", "not_enough_data", "not_run"]
 
@@ -200,9 +201,10 @@ class SplitSimulation:
     contamination: Contamination | None
 
     @property
-    def passed(self) -> bool:
-        """Whether no check failed."""
-        return not self.failed
+    def status(self) -> Status:
+        """What all checks together say: fail, not_enough_data or pass; one that was not run says nothing."""
+        found = {check.status for check in self.checks}
+        return "fail" if "fail" in found else "not_enough_data" if "not_enough_data" in found else "pass"
 
     @property
     def failed(self) -> tuple[SplitCheck, ...]:
@@ -212,10 +214,10 @@ class SplitSimulation:
     @property
     def headline(self) -> str:
         """Key and outcome in one line."""
-        names = ", ".join(check.name for check in self.failed)
-        done = sum(check.status == "pass" for check in self.checks)
-        said = f"✕ not ready to launch: {names}" if names else f"✓ ready to launch: {done} checks pass, none fails"
-        return f"{self.experiment['key']}: {said}"
+        status, said = self.status, OUTCOMES[self.status]
+        names = [check.name for check in self.checks if check.status == status]
+        told = f"{len(names)} checks pass, none fails" if status == "pass" else ", ".join(names)
+        return f"{self.experiment['key']}: {SYMBOLS[status]} {said}: {told}"
 
     def check(self, name: str) -> SplitCheck:
         """Return a check by its name.
@@ -232,7 +234,9 @@ class SplitSimulation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data; what could not be computed is None."""
-        plain: dict[str, Any] = json.loads(json.dumps({"schema": SCHEMA, "passed": self.passed, **asdict(self)}))
+        plain: dict[str, Any] = json.loads(
+            json.dumps({"schema": SCHEMA, "status": self.status, "headline": self.headline, **asdict(self)})
+        )
         return plain
 
     def to_json(self) -> str:

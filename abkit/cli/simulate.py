@@ -112,10 +112,8 @@ def _report(target: str, options: dict[str, Any], out: Path, timeout: float, as_
     experiment: Experiment = find_experiment(target)
     done = render_prelaunch(target, out, experiment=experiment, parameters=options, timeout=timeout)
     if as_json:
-        facts = {"key": done.key, "passed": done.simulation["passed"], "report": str(done.html)}
+        facts = {"key": done.key, "status": done.simulation["status"], "report": str(done.html)}
         typer.echo(json.dumps({**facts, "checks": done.simulation["checks"]}, ensure_ascii=False))
     else:
-        failed = [check["name"] for check in done.simulation["checks"] if check["status"] == "fail"]
-        said = f"✕ not ready to launch: {', '.join(failed)}" if failed else "✓ ready to launch"
-        typer.echo(f"{shown(done.key)}: {said}\n  {done.html}")
+        typer.echo(f"{shown(done.simulation['headline'])}\n  {done.html}")
     return done.simulation

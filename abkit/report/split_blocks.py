@@ -10,7 +10,7 @@ from markupsafe import Markup
 from abkit import __version__, plots
 from abkit.analyzer import numbers
 from abkit.analyzer.render import html_table
-from abkit.assignment.split_result import SYMBOLS, SplitCheck, SplitSimulation, percent
+from abkit.assignment.split_result import OUTCOMES, SYMBOLS, SplitCheck, SplitSimulation, percent
 from abkit.report.page import Block, figure, leave, section
 
 _QUESTIONS = {
@@ -25,6 +25,7 @@ _QUESTIONS = {
     "contamination": "Do changed ids put people into two variants?",
     "duration": "Is the planned size reached in time?",
 }
+_CLASSES = {"pass": "ship", "fail": "invalid", "not_enough_data": "keep_running"}
 _FAILURES = {
     "assigner": "Another assigner.",
     "shares": "Shares off the plan.",
@@ -60,16 +61,18 @@ def split_strip(simulation: SplitSimulation, run_id: str = "") -> Block:
 
 def split_card(simulation: SplitSimulation) -> Block:
     """Say whether the experiment may start, and three numbers."""
-    failed = simulation.failed
-    title = "✕ Not ready to launch" if failed else "✓ Ready to launch"
+    status = simulation.status
+    title = f"{SYMBOLS[status]} {OUTCOMES[status].capitalize()}"
     items = Markup("").join(
-        Markup("<li><strong>{}</strong> {}</li>").format(_FAILURES[check.name], _sentence(check)) for check in failed
+        Markup("<li><strong>{}</strong> {}</li>").format(
+            _FAILURES[check.name] if status == "fail" else _QUESTIONS[check.name], _sentence(check)
+        )
+        for check in simulation.checks
+        if check.status == status
     )
-    lead = (
-        Markup("<ul>{}</ul>").format(items)
-        if failed
-        else Markup('<p class="lead">{}</p>').format(_reassurance(simulation))
-    )
+    lead = Markup("<ul>{}</ul>").format(items)
+    if status == "pass":
+        lead = Markup('<p class="lead">{}</p>').format(_reassurance(simulation))
     tiles = Markup("").join(
         Markup(
             '<div><span class="label">{}</span><span class="figure">{}</span><span class="note">{}</span></div>'
@@ -78,7 +81,7 @@ def split_card(simulation: SplitSimulation) -> Block:
     )
     return Block(
         Markup('<section class="verdict {}"><h2>{}</h2>{}<div class="tiles">{}</div></section>').format(
-            "invalid" if failed else "ship", title, lead, tiles
+            _CLASSES[status], title, lead, tiles
         )
     )
 

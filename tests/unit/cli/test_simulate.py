@@ -25,7 +25,7 @@ def test_json_on_stdout_and_nothing_on_stderr(target: str) -> None:
     done = abkit("simulate", target, "--users", "5000", "--seed", "3", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
-    assert (found["schema"], found["passed"], found["users"]) == ("abkit.split/1", True, 5000)
+    assert (found["schema"], found["status"], found["users"]) == ("abkit.split/1", "pass", 5000)
     assert abkit("simulate", target, "--users", "5000", "--seed", "3", "--json").stdout == done.stdout
 
 
@@ -67,7 +67,7 @@ def test_a_report_of_own_ids_lies_beside_the_experiments_reports(tmp_path: Path,
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     folder = tmp_path / "reports/small/simulation/latest"
-    assert told["passed"]
+    assert told["status"] == "pass"
     assert (tmp_path / told["report"]).samefile(folder / "report.html")
     page = (folder / "report.html").read_text()
     assert "Ready to launch" in page
