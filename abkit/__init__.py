@@ -34,6 +34,7 @@ _HOMES = {
     "power": "abkit.stats",
     "presets": "abkit.models",
     "sample_size": "abkit.stats",
+    "simulate_split": "abkit.assignment.simulate",
     "srm": "abkit.stats",
 }
 _MODULES = ("plots", "stats")
@@ -64,6 +65,7 @@ __all__ = [
     "power",
     "presets",
     "sample_size",
+    "simulate_split",
     "srm",
     "stats",
 ]
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     from abkit import plots, stats
     from abkit.analyzer.result import Analysis
     from abkit.analyzer.scenario import Scenario
+    from abkit.assignment.simulate import simulate_split
     from abkit.collectors import Source
     from abkit.controller.analysis import analyze
     from abkit.controller.connection import connect

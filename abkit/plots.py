@@ -5,15 +5,19 @@ Colours are from Okabe & Ito's palette, and every colour has a marker of its own
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, cast
 
 from abkit.analyzer.numbers import confidence, count, percent, span
 from abkit.analyzer.plan_estimate import PlanEstimate
+from abkit.analyzer.numbers import confidence, number, percent, span
 from abkit.analyzer.result import Analysis, ComparisonResult, MetricResult
 from abkit.errors import DataError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from abkit.assignment.split_result import SplitSimulation, VariantShare
 
 BETTER, WORSE, NEUTRAL = "#0072B2", "#D55E00", "#666666"
 _CURVES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -219,3 +223,77 @@ def describe_power_curve(plan: PlanEstimate) -> str:
     points = [p for p in plan.curve if p.units in (plan.planned_units, plan.units)]
     said = "; ".join(f"{count(point.units)} units: at least {percent(point.decision)}" for point in points)
     return f"Power of the decision to ship a true effect of {percent(plan.effect)}, by units over all variants. {said}."
+def split(simulation: SplitSimulation, ax: Axes | None = None) -> Axes:
+    """Draw how far each variant's share is off the plan, with the ranges of sound splits.
+
+    Parameters
+    ----------
+    simulation : SplitSimulation
+        What `ab.simulate_split` returns.
+    ax : matplotlib Axes, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    variants = simulation.variants
+    ax = ax if ax is not None else _new_axes(len(variants))
+    for place, one in enumerate(reversed(variants)):
+        for low, high, width, color in (
+            (one.low_999, one.high_999, 3.0, "#bbbbbb"),
+            (one.low_95, one.high_95, 9.0, "#8c8c8c"),
+        ):
+            ends = [100 * (edge - one.planned_share) for edge in (low, high)]
+            ax.plot(ends, [place, place], color=color, linewidth=width, solid_capstyle="butt")
+        is_sound = one.low_999 <= one.share <= one.high_999
+        color, marker = (BETTER, "o") if is_sound else (WORSE, "X")
+        off = 100 * (one.share - one.planned_share)
+        ax.plot([off], [place], color=color, marker=marker, markersize=9, markeredgecolor="white", linestyle="none")
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.set_ylim(-0.7, len(variants) - 0.3)
+    ax.set_yticks(range(len(variants)), [_share_label(one) for one in reversed(variants)])
+    ax.set_xlabel("deviation from the planned share (pp)")
+    ax.xaxis.set_major_formatter(lambda value, _: number(value, 2, signed=True))
+    _tidy(ax)
+    return ax
+
+
+def arrivals(simulation: SplitSimulation, ax: Axes | None = None) -> Axes:
+    """Draw how many users have come up to each day, and the planned size."""
+    ax = ax if ax is not None else _new_axes(5)
+    days, target = [day.day for day in simulation.arrivals], simulation.duration.planned_users
+    visits = list(accumulate(day.new + day.returning for day in simulation.arrivals))
+    ax.plot(days, [day.users for day in simulation.arrivals], color=BETTER, marker="o", label="users")
+    if any(day.returning for day in simulation.arrivals):
+        ax.plot(days, visits, color=NEUTRAL, linestyle=":", label="visits, returning users counted again")
+    ax.axhline(target, color=WORSE, linestyle="--", label=f"planned size: {target:,}")
+    ax.set_ylim(0)
+    ax.set_xlim(0.5, len(days) + 0.5)
+    ax.set_xlabel("day")
+    ax.set_ylabel("up to the end of the day")
+    ax.locator_params(axis="x", integer=True)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    ax.legend(frameon=False)
+    _tidy(ax)
+    return ax
+
+
+def _share_label(one: VariantShare) -> str:
+    return f"{_escape(_short(one.name))}\nplanned {percent(one.planned_share, 2)}"
+
+
+def describe_split(simulation: SplitSimulation) -> str:
+    """Say in words what the plot of shares shows."""
+    parts = [
+        f"{one.name}: {percent(one.share, 2)}, planned {percent(one.planned_share, 2)}, 99.9 % of sound splits between "
+        f"{percent(one.low_999, 2)} and {percent(one.high_999, 2)}"
+        for one in simulation.variants
+    ]
+    return f"Shares of the variants beside the plan. {'; '.join(parts)}."
+
+
+def describe_arrivals(simulation: SplitSimulation) -> str:
+    """Say in words what the plot of arrivals shows."""
+    last = simulation.arrivals[-1]
+    return f"Users up to each day: {last.users:,} by day {last.day}. {simulation.check('duration').message}."

@@ -11,6 +11,7 @@ import typer
 
 from abkit import __version__
 from abkit.cli import power, serve, store
+from abkit.cli import serve, simulate, store
 from abkit.errors import AbkitError, ParameterError, suggest
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ def report(
 power.add_commands(app)
 store.add_commands(app)
 serve.add_commands(app)
+simulate.add_commands(app)
 
 
 def _named(target: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from markupsafe import Markup
 
@@ -13,9 +12,8 @@ from abkit.analyzer import numbers
 from abkit.analyzer.render import HEADER, comparison_rows, finding, html_table
 from abkit.analyzer.result import Analysis, Check, ComparisonResult, Reason
 from abkit.analyzer.wording import SYMBOLS, VERDICTS, compatible
-from abkit.report.page import Block, effects, figure, section
+from abkit.report.page import Block, effects, figure, leave, section
 
-SENTINEL = "application/vnd.abkit.report+json"
 _STATUSES = {"pass": "✓ pass", "fail": "✕ fail", "not_enough_data": "… not enough data", "not_run": "– not run"}
 _PASSED = {True: "✓ yes", False: "✕ no", None: "– not run"}
 
@@ -268,15 +266,9 @@ def command_line(target: str, as_of: str) -> str:
     return f"abkit report {shlex.quote(target)}" + (f" --as-of {shlex.quote(as_of)}" if as_of else "")
 
 
-def sentinel(analysis: Analysis, run_id: str) -> Any:
+def sentinel(analysis: Analysis, run_id: str) -> None:
     """Mark the end of a report: without it nothing is published. Carries the analysis."""
-    from IPython.display import display
-
-    bundle = {
-        SENTINEL: {"run_id": run_id, "analysis": analysis.to_dict()},
-        "text/plain": f"report {run_id} is complete",
-    }
-    display(bundle, raw=True)  # type: ignore[no-untyped-call]
+    leave("analysis", analysis.to_dict(), run_id)
 
 
 def _words(name: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from abkit import errors
 from abkit.errors import AbkitError, KernelDiedError, NotebookError, ParameterError, TimeLimitError, suggest
-from abkit.report.blocks import SENTINEL
+from abkit.report.page import SENTINEL
 
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # else jsonschema builds a grammar for 2 s
 

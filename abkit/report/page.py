@@ -12,6 +12,8 @@ from markupsafe import Markup
 
 from abkit.analyzer.result import Analysis
 
+SENTINEL = "application/vnd.abkit.report+json"
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -55,3 +57,11 @@ def figure(draw: Callable[[Any], Any], description: str, caption: str, table: Ma
         '<figure><img src="data:image/svg+xml;base64,{}" alt="{}"><figcaption>{}</figcaption>'
         "<details><summary>The same as a table</summary>{}</details></figure>"
     ).format(image, description, caption, table)
+
+
+def leave(document: str, content: dict[str, Any], run_id: str) -> None:
+    """Mark the end of a report: without it nothing is published. Carries the document, such as the analysis."""
+    from IPython.display import display
+
+    bundle = {SENTINEL: {"run_id": run_id, document: content}, "text/plain": f"report {run_id} is complete"}
+    display(bundle, raw=True)  # type: ignore[no-untyped-call]

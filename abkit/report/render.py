@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -111,36 +111,83 @@ def render_report(
     experiment = experiment or Experiment.from_yaml(target)
     source = notebook or bundled("notebooks", "experiment_report.ipynb")
     run_id = new_run_id(started)
-    own: dict[str, Scalar] = {"experiment": target, "as_of": as_of, "run_id": run_id, "now": _iso(started)}
+    own: dict[str, Scalar] = {"experiment": target, "as_of": as_of, "run_id": run_id, "now": iso(started)}
     taken = sorted(own.keys() & (parameters or {}).keys())
     if taken:
         raise ParameterError(f"the parameter {taken[0]!r} is set by the call itself; leave it out of the parameters")
     given = {**own, **(parameters or {})}
-    folder = out / experiment.key
+    document = Document(
+        "analysis",
+        lambda found: f"{experiment.name}: {found['decision']['verdict'].replace('_', ' ')}",
+        lambda found: found["data"]["fingerprint"],
+    )
+    run = Run(run_id, started, source, given, timeout, environment)
+    return Report(experiment.key, *publish_run(run, out / experiment.key, experiment, document))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a notebook leaves with its sentinel.
+
+    Parameters
+    ----------
+    name : str
+        Its name there, and that of its JSON file.
+    title : callable
+        The document → the title of the page.
+    fingerprint : callable
+        The document → the fingerprint of the data behind it.
+    """
+
+    name: str
+    title: Callable[[dict[str, Any]], str]
+    fingerprint: Callable[[dict[str, Any]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a notebook: its name, when it began, what is run with what, and how long it may take."""
+
+    run_id: str
+    started: datetime
+    notebook: Path
+    parameters: Mapping[str, Scalar]
+    timeout: float
+    environment: Mapping[str, str] | None = None
+
+
+def publish_run(run: Run, folder: Path, experiment: Experiment, document: Document) -> tuple[Path, dict[str, Any]]:
+    """Run a notebook and publish its page, itself, its document and a manifest; return where, and the document.
+
+    Raises
+    ------
+    AbkitError
+        Nothing was published. The notebook as far as it ran is in the folder's `failed/`.
+    """
     with locked(folder), TemporaryDirectory(prefix="abkit-report-") as work:
         executed = Path(work) / "report.ipynb"
         try:
-            node = execute(source, executed, given, timeout=timeout, environment=environment)
+            node = execute(run.notebook, executed, run.parameters, timeout=run.timeout, environment=run.environment)
         except BaseException:
-            _keep_failed(executed, folder / "failed" / f"{run_id}.ipynb")
+            _keep_failed(executed, folder / "failed" / f"{run.run_id}.ipynb")
             raise
         left = read_sentinel(node) or {}
-        analysis = left["analysis"]
-        if (left["run_id"], analysis["experiment"]["key"]) != (run_id, experiment.key):
+        found = left[document.name]
+        if (left["run_id"], found["experiment"]["key"]) != (run.run_id, experiment.key):
             raise NotebookError(
-                f"{source.name} analyzed another experiment than {experiment.key!r}; nothing was published"
+                f"{run.notebook.name} analyzed another experiment than {experiment.key!r}; nothing was published"
             )
-        page = render_html(node, f"{experiment.name}: {analysis['decision']['verdict'].replace('_', ' ')}")
         files = {
-            "report.html": page,
+            "report.html": render_html(node, document.title(found)),
             "report.ipynb": _clean_notebook(node),
-            "analysis.json": json.dumps(analysis, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-            "manifest.json": json.dumps(_manifest(run_id, started, given, source, analysis), indent=1) + "\n",
+            f"{document.name}.json": json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            "manifest.json": json.dumps(_manifest(run, document.fingerprint(found)), indent=1) + "\n",
         }
-        return Report(experiment.key, publish(folder, run_id, files), analysis)
+        return publish(folder, run.run_id, files), found
 
 
-def _iso(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
+    """Write a time as parameters and manifests have it: UTC, to the second."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
@@ -163,16 +210,14 @@ def _clean_notebook(node: Any) -> str:
     return str(nbformat.writes(node)) + "\n"
 
 
-def _manifest(
-    run_id: str, started: datetime, parameters: Mapping[str, Scalar], source: Path, analysis: dict[str, Any]
-) -> dict[str, Any]:
+def _manifest(run: Run, fingerprint: str) -> dict[str, Any]:
     return {
         "schema": "abkit.manifest/1",
-        "run_id": run_id,
-        "started_at": _iso(started),
-        "parameters": dict(parameters),
-        "notebook": {"name": source.name, "sha256": hashlib.sha256(source.read_bytes()).hexdigest()},
-        "data_fingerprint": analysis["data"]["fingerprint"],
+        "run_id": run.run_id,
+        "started_at": iso(run.started),
+        "parameters": dict(run.parameters),
+        "notebook": {"name": run.notebook.name, "sha256": hashlib.sha256(run.notebook.read_bytes()).hexdigest()},
+        "data_fingerprint": fingerprint,
         "versions": {
             "abkit": __version__,
             "python": platform.python_version(),

@@ -8,6 +8,8 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Page
 
+import abkit as ab
+from abkit.report.prelaunch import render_prelaunch
 from abkit.report.render import render_report
 
 HOSTILE = [
@@ -107,3 +109,19 @@ def test_an_invalid_experiment_folds_its_effects_away(page: Page, tmp_path: Path
     assert page.locator(".verdict h2").inner_text() == "✕ Invalid"
     assert page.locator("details.unusable").count() == 4
     assert not page.locator("details.unusable img").first.is_visible()
+
+
+def test_a_hostile_name_does_nothing_in_a_prelaunch_report(page: Page, tmp_path: Path) -> None:
+    text = "<img src=x onerror=alert(1)>'\"><script>alert(1)</script> {0} $x$ " + "A" * 100
+    variants = [ab.Variant(text, 50, is_control=True), ab.Variant(f"t {text}", 50)]
+    experiment = ab.Experiment("hostile", variants, ab.Mean("x"), name=text)
+    path = tmp_path / "hostile.yml"
+    path.write_text(experiment.to_yaml())
+    done = render_prelaunch(str(path), tmp_path / "out", experiment=experiment, parameters={"users": 2000})
+    dialogs, requests = open_report(page, done.html)
+    assert dialogs == []
+    assert requests == [done.html.resolve().as_uri()]
+    assert page.evaluate("document.scripts.length") == 0
+    assert page.evaluate("document.querySelectorAll('main img').length") == 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1100
+    assert page.locator(".verdict h2").inner_text() == "✓ Ready to launch"

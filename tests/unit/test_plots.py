@@ -4,6 +4,7 @@ import matplotlib.figure
 import pytest
 
 import abkit as ab
+from abkit.assignment.split_result import SplitSimulation
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +34,24 @@ def test_the_plot_over_time_has_a_point_per_day(analyses: dict[str, ab.Analysis]
 def test_without_a_time_there_is_no_plot_over_time(analyses: dict[str, ab.Analysis]) -> None:
     with pytest.raises(ab.AbkitError, match="no time series"):
         ab.plots.lift_over_time(analyses["agents/debugging"], axes())
+
+
+def simulation(*traffic: float, users: int = 2000, **more: object) -> SplitSimulation:
+    variants = [ab.Variant(f"v{place} $", share, is_control=place == 0) for place, share in enumerate(traffic)]
+    return ab.simulate_split(ab.Experiment("demo", variants, ab.Mean("x"), id="e1"), users, **more)
+
+
+def test_the_split_has_a_row_per_variant_and_marks_the_one_that_is_off() -> None:
+    drawn = ab.plots.split(simulation(40, 30, 30), axes())
+    assert len(drawn.get_yticks()) == 3
+    assert [line.get_marker() for line in drawn.lines if line.get_marker() != "None"] == ["o", "o", "o"]
+    off = simulation(50, 50, hash_points=lambda _, users: [7] * len(users))
+    drawn = ab.plots.split(off, axes())
+    assert [line.get_marker() for line in drawn.lines if line.get_marker() != "None"] == ["X", "X"]
+    assert "v0 $: 100.00%, planned 50.00%" in ab.plots.describe_split(off)
+
+
+def test_arrivals_show_visits_only_where_users_return() -> None:
+    alone, back = (simulation(50, 50, returning=share) for share in (0.0, 0.2))
+    assert [len(ab.plots.arrivals(one, axes()).lines) for one in (alone, back)] == [2, 3]
+    assert "2,000 by day 14" in ab.plots.describe_arrivals(alone)
