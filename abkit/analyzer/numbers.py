@@ -152,3 +152,27 @@ def count(value: float | None) -> str:
     '12,345'
     """
     return "—" if value is None else f"{value:,.0f}"
+
+
+def about(value: float) -> str:
+    """Write how many are still to come: two significant digits, rounded up.
+
+    Examples
+    --------
+    >>> about(4312), about(87), about(3.2)
+    ('4,400', '87', '4')
+    """
+    unit = 10 ** max(0, math.floor(math.log10(max(value, 1))) - 1)
+    return count(math.ceil(value / unit - 1e-9) * unit)
+
+
+def days(value: float) -> str:
+    """Write a number of days.
+
+    Examples
+    --------
+    >>> days(0.3), days(1), days(6.96), days(130.2)
+    ('0.3 days', '1 day', '7 days', '140 days')
+    """
+    text = about(value) if value >= 10 else f"{value:.1f}".removesuffix(".0")
+    return f"{text} day" if text == "1" else f"{text} days"

@@ -140,6 +140,7 @@ def count_rows(rows: Rows, columns: Sequence[str], pairs: Sequence[Sequence[str]
         counts.append((func.count() - func.count(rows.raw(rows.data.unit))).label("without_unit"))
     if rows.data.time:
         counts.append((func.count() - func.count(rows.seconds)).label("without_time"))
+        counts.append(func.min(rows.seconds).label("first_second"))
         counts.append(func.max(rows.seconds).label("last_second"))
     for index, name in enumerate(columns):
         value = rows.number(name)
