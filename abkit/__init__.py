@@ -28,6 +28,7 @@ _HOMES = {
     "mde": "abkit.stats",
     "power": "abkit.stats",
     "presets": "abkit.models",
+    "robustness": "abkit.controller.robustness",
     "sample_size": "abkit.stats",
     "srm": "abkit.stats",
 }
@@ -53,6 +54,7 @@ __all__ = [
     "plots",
     "power",
     "presets",
+    "robustness",
     "sample_size",
     "srm",
     "stats",
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from abkit.collectors import Source
     from abkit.controller.analysis import analyze
     from abkit.controller.connection import connect
+    from abkit.controller.robustness import robustness
     from abkit.errors import AbkitError
     from abkit.models import Data, Experiment, Mean, Plan, Proportion, Quantile, Ratio, Summary, Variant, presets
     from abkit.stats import mde, power, sample_size, srm

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from abkit.analyzer.gates import ORDER, Gates, judge_gates
 from abkit.analyzer.needs import Pace, need_for_runtime, need_for_size, needs_of
 from abkit.analyzer.result import Check, ComparisonResult, Decision, MetricResult, Need, Reason, Verdict
 from abkit.analyzer.wording import harmed, primary_gate, recommendation, runtime_gate, size_gate, threshold_gate
+
+Goal = Literal["maximize", "minimize"]
 
 _OPEN = ("keep_running", "inconclusive")
 _INVALIDATING = ("srm", "contamination", "plan_changed")
@@ -99,7 +102,7 @@ def decide(
     primary = next(metric for metric in metrics if metric.role == "primary")
     gates = [Reason(check.name, _passed(check), check.message) for check in checks]
     judgements = [_judge(one, primary, metrics, rules) for one in primary.comparisons]
-    judgements.sort(key=lambda judged: (ORDER.index(judged.verdict), -_gain(judged.primary, primary)))
+    judgements.sort(key=lambda judged: (ORDER.index(judged.verdict), -_gain(judged.primary, primary.goal)))
     best = judgements[0]
     shipping = [judged for judged in judgements if judged.verdict == "ship"]
     tied = [other.variant for other in shipping[1:] if are_tied(best.variant, other.variant)]
@@ -152,7 +155,7 @@ def _judge(one: ComparisonResult, primary: MetricResult, metrics: Sequence[Metri
     violated = [result.text for _, _, result in guardrails if result.status == "violated"]
     undecided = [result.text for _, _, result in guardrails if result.status == "undecided"]
     worse = _significantly_worse(name, metrics)
-    reached = _reaches(one, primary, rules.practical_threshold)
+    reached = reaches(one, primary.goal, rules.practical_threshold)
     enough = rules.units >= rules.size
     primary_text = primary_gate(primary, one, rules.alpha)
     size_text = size_gate(rules.units, rules.size)
@@ -218,16 +221,16 @@ def _significantly_worse(variant: str, metrics: Sequence[MetricResult]) -> list[
     ]
 
 
-def _reaches(one: ComparisonResult, primary: MetricResult, threshold: float | None) -> bool | None:
+def reaches(one: ComparisonResult, goal: Goal, threshold: float | None) -> bool | None:
     """Whether the gain reaches the threshold; None where there is no relative change to hold against it."""
     if threshold is None:
         return True
-    return None if one.lift.value is None else _gain(one, primary) >= threshold
+    return None if one.lift.value is None else _gain(one, goal) >= threshold
 
 
-def _gain(one: ComparisonResult, primary: MetricResult) -> float:
+def _gain(one: ComparisonResult, goal: Goal) -> float:
     value = one.lift.value if one.lift.value is not None else one.difference.value or 0.0
-    return value if primary.goal == "maximize" else -value
+    return value if goal == "maximize" else -value
 
 
 def _passed(check: Check) -> bool | None:

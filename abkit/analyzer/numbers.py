@@ -176,3 +176,16 @@ def days(value: float) -> str:
     """
     text = about(value) if value >= 10 else f"{value:.1f}".removesuffix(".0")
     return f"{text} day" if text == "1" else f"{text} days"
+
+
+def chance(value: float) -> str:
+    """Write a probability; one that is nearly sure is never written as sure.
+
+    Examples
+    --------
+    >>> chance(0.9996), chance(0.898), chance(0.0002)
+    ('more than 99.9%', '89.8%', 'less than 0.1%')
+    """
+    if value > 0.999:
+        return "more than 99.9%"
+    return "less than 0.1%" if value < 0.001 else f"{100 * value:.1f}%"

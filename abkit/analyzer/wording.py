@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from abkit.analyzer.numbers import about, confidence, count, days, difference, percent, span
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from abkit.analyzer.numbers import about, chance, confidence, count, days, difference, number, percent, span
 from abkit.analyzer.result import ComparisonResult, GuardrailResult, MetricResult, Need, Verdict
+
+if TYPE_CHECKING:
+    from abkit.analyzer.alternatives import Alternative
+    from abkit.analyzer.belief import Belief, Shrunken
+    from abkit.analyzer.removal import Removal
 
 VERDICTS: dict[Verdict, str] = {
     "invalid": "Invalid",
@@ -182,6 +190,75 @@ def recommendation(
     if verdict == "keep_running":
         return f"Keep running: {'; '.join(blockers)}. {compatible(metric, one)}{need}"
     return f"We cannot tell yet about {name!r}: {'; '.join(blockers)}. {compatible(metric, one)}{need}"
+
+
+FINDINGS = {
+    "better": "significantly better",
+    "below_threshold": "significantly better, but below the practical threshold",
+    "not_significant": "not significant",
+    "worse": "significantly worse",
+}
+
+
+def said_removal(name: str, verdict: Verdict, removal: Removal) -> str:
+    """Say how few units would change the finding."""
+    now = FINDINGS[removal.finding]
+    if removal.units is None or removal.becomes is None or removal.verdict is None:
+        return f"Which units carry the result: {name!r} is {now}; {removal.reason}."
+    units = "unit" if removal.units == 1 else f"{count(removal.units)} units"
+    lifts = f"{percent(removal.lift, signed=True)} to {percent(removal.lift_after, signed=True)}"
+    stays = removal.verdict == verdict
+    then = (
+        f"stays {VERDICTS[verdict]!r}" if stays else f"goes from {VERDICTS[verdict]!r} to {VERDICTS[removal.verdict]!r}"
+    )
+    return (
+        f"Without the most influential {units} ({percent(removal.share)} of all), {name!r} turns from {now} to "
+        f"{FINDINGS[removal.becomes]}: its lift goes from {lifts}, and the verdict {then}."
+    )
+
+
+def said_choices(alternatives: Sequence[Alternative]) -> str:
+    """Say how many other choices change the verdict."""
+    judged = [one for one in alternatives if one.changed is not None]
+    changed = [one for one in judged if one.changed]
+    if not judged:
+        return "No other choice could be judged."
+    if not changed:
+        return (
+            f"None of {count(len(judged))} other choices changes the verdict."
+            if len(judged) > 1
+            else ("The one other choice does not change the verdict.")
+        )
+    each = "; ".join(f"{one.choice} ({VERDICTS[one.verdict]})" for one in changed if one.verdict is not None)
+    return f"{count(len(changed))} of {count(len(judged))} other choices change the verdict: {each}."
+
+
+def said_belief(name: str, belief: Belief) -> str:
+    """Say what somebody who expects little believes after the data."""
+    if belief.lift is None or belief.level is None or belief.chance_to_win is None:
+        return f"With a prior: not computed, because {belief.reason}."
+    reading = "another reading than the test's" if belief.changes else "the same reading as the test's"
+    return (
+        f"To somebody who expected lifts around 0 (normal prior, standard deviation {percent(belief.prior_sd)}), the "
+        f"lift is {percent(belief.lift, signed=True)} ({confidence(belief.level)} credible interval "
+        f"{span(belief.low, belief.high, kind='lift')}) and {name!r} is better with a probability of "
+        f"{chance(belief.chance_to_win)}: {reading}."
+    )
+
+
+def said_shrunken(name: str, shrunken: Shrunken) -> str:
+    """Say what is left of a result that was selected for being significant."""
+    if shrunken.lift is None:
+        return f"Winner's curse: nothing to correct, because {shrunken.reason or 'there is no lift'}."
+    text = (
+        f"Significance selects the lucky: corrected for it, the lift of {name!r} is "
+        f"{percent(shrunken.lift, signed=True)} ({span(shrunken.low, shrunken.high, kind='lift')}) in place of "
+        f"{percent(shrunken.observed, signed=True)}"
+    )
+    if shrunken.exaggeration is None:
+        return f"{text}."
+    times = number(shrunken.exaggeration, 1)
+    return f"{text}; if the minimum detectable effect is the truth, significant results overstate it {times} times."
 
 
 def harmed(names: list[str]) -> str:

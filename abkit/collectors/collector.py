@@ -82,7 +82,7 @@ def _collect(
     now: datetime,
     filled: Sequence[Metric],
 ) -> Snapshot:
-    metrics = [metric if source.long else _usable(metric, census) for metric, _ in experiment.metrics]
+    metrics = [metric if source.long else usable(metric, census) for metric, _ in experiment.metrics]
     reading = read_ahead(engine, rows, census, metrics)
     refused = {name: order.reason for name, order in reading.orders.items() if order.reason}
     if source.long:
@@ -126,7 +126,7 @@ def _collect(
     )
 
 
-def _usable(metric: Metric, census: Census) -> Metric:
+def usable(metric: Metric, census: Census) -> Metric:
     """A covariate that one variant lacks more often than another would shift the effect: do without it."""
     if metric.covariate is None:
         return metric
