@@ -12,13 +12,9 @@ from abkit.models import Experiment
 from abkit.snapshot import Snapshot
 from abkit.stats import (
     Comparison,
-    GroupSequentialTest,
-    Test,
     conditional_estimate,
     exaggeration,
     normal_normal,
-    spending_bounds,
-    stopped_estimate,
 )
 from abkit.stats.bayes import LIFT_PRIOR
 
@@ -89,12 +85,11 @@ def believe(experiment: Experiment, snapshot: Snapshot, analysis: Analysis) -> B
 
 
 def shrink_winner(experiment: Experiment, snapshot: Snapshot, analysis: Analysis) -> Shrunken:
-    """Correct the effect of the decision's variant for the ways in which it was selected.
+    """Correct the effect of the decision's variant for having been selected as significant.
 
-    A group-sequential plan: the median-unbiased estimate of the look at which it stopped. Else: the estimate given that
-    it was significant, at the bound of the test, which several treatments and an always-valid plan push outward. That
-    is the less biased one for the best of several, too: joint shrinkage leaves twice its bias where nothing works, and
-    takes the effects for independent although they share the control.
+    The estimate given that it is beyond the bound of its test, which several treatments, an always-valid plan and an
+    early look push outward. docs/methods/robustness.md says why it is this one and not the median-unbiased estimate
+    after stopping, nor joint shrinkage of several treatments.
     """
     found = _Effect.of(experiment, snapshot, analysis)
     if found is None:
@@ -102,18 +97,14 @@ def shrink_winner(experiment: Experiment, snapshot: Snapshot, analysis: Analysis
     if not found.is_significant:
         return Shrunken(reason="nothing was selected: the result is not significant")
     value, se = found.value, found.se
-    if isinstance(found.test, GroupSequentialTest):
-        bounds = spending_bounds(found.test.information, found.alpha, 2, found.test.spending, found.test.final)
-        answer = stopped_estimate(value, se, bounds, 1 - found.alpha)
-    else:
-        selected = max(2 * float(special.ndtr(-found.multiplier)), 2 * float(special.ndtr(-abs(value / se))))
-        answer = conditional_estimate(value, se, alpha=selected, level=1 - found.alpha)
-    supposed = None if found.base is None else experiment.min_detectable_effect * found.base
     bound = 2 * float(special.ndtr(-found.multiplier))
+    selected = max(bound, 2 * float(special.ndtr(-abs(value / se))))  # an exact test may reject a little earlier
+    answer = conditional_estimate(value, se, alpha=selected, level=1 - found.alpha)
+    supposed = None if found.base is None else experiment.min_detectable_effect * found.base
     told = Shrunken(
         answer.method,
         answer.value,
-        exaggeration=exaggeration(supposed, se, alpha=bound).exaggeration if supposed and 0 < bound < 1 else None,
+        exaggeration=exaggeration(supposed, se, alpha=bound).exaggeration if supposed and bound > 0 else None,
     )
     if found.base is None:
         return told
@@ -133,7 +124,6 @@ class _Effect:
     multiplier: float
     better: float
     is_significant: bool
-    test: Test
 
     @classmethod
     def of(cls, experiment: Experiment, snapshot: Snapshot, analysis: Analysis) -> _Effect | None:
@@ -161,5 +151,4 @@ class _Effect:
             float(test.multiplier(effect, alpha)),
             1.0 if metric.goal == "maximize" else -1.0,
             one.is_significant,
-            test,
         )

@@ -12,7 +12,7 @@ import numpy as np
 from abkit.analyzer.analyzer import analyze_snapshot
 from abkit.analyzer.compare import compare_metric
 from abkit.analyzer.decision import reaches
-from abkit.analyzer.influence import Kept, Push, Units, in_order, influence, keep_most_influential
+from abkit.analyzer.influence import Kept, Push, Units, influence, keep_most_influential
 from abkit.analyzer.result import Analysis, ComparisonResult, Verdict
 from abkit.models import Experiment
 from abkit.snapshot import MetricMoments, Snapshot
@@ -20,7 +20,8 @@ from abkit.stats import Comparison, Levels, Test
 
 LARGEST_SHARE = 0.1
 _MOST_UNITS = 50_000
-_ROUNDS = 3
+_MOST_STEPS = 50
+_FEWEST_KEPT = 1000
 
 Finding = Literal["better", "below_threshold", "not_significant", "worse"]
 
@@ -58,7 +59,12 @@ class Removal:
 
 
 def smallest_removal(
-    experiment: Experiment, snapshot: Snapshot, analysis: Analysis, units: Iterable[Units] | None
+    experiment: Experiment,
+    snapshot: Snapshot,
+    analysis: Analysis,
+    units: Iterable[Units] | None,
+    *,
+    largest_share: float = LARGEST_SHARE,
 ) -> Removal:
     """Find few units whose removal changes what the primary metric says of the variant that the decision speaks of.
 
@@ -71,8 +77,10 @@ def smallest_removal(
     snapshot : Snapshot
     analysis : Analysis
         Of that snapshot.
-    units : iterable of (block, rows)
-        The very units behind the primary metric's moments.
+    units : iterable of (block, rows) or None
+        The very units behind the primary metric's moments; None where they are not known.
+    largest_share : float
+        Of the units in the comparison: more than that are never removed, nor more than 50,000.
 
     Returns
     -------
@@ -86,12 +94,14 @@ def smallest_removal(
     if units is None:
         return replace(start, reason="the data are totals, which do not tell one unit from another")
     counted = sum(float(search.moments.blocks[place].n) for place in search.blocks)
-    most = min(math.ceil(LARGEST_SHARE * counted), _MOST_UNITS)
+    most = min(math.ceil(largest_share * counted), _MOST_UNITS)
     pushes = list(search.pushes())
-    kept, seen = keep_most_influential(units, search.moments, search.levels, search.pair, pushes, most)
+    kept, seen = keep_most_influential(
+        units, search.moments, search.levels, search.pair, pushes, max(most, _FEWEST_KEPT)
+    )
     if seen != round(sum(float(block.n) for block in search.moments.blocks)):
         return replace(start, reason="the data changed while it was read; ask again")
-    found = [search.smallest(push, pool) for push, pool in zip(pushes, kept, strict=True)]
+    found = [search.smallest(push, pool, most) for push, pool in zip(pushes, kept, strict=True)]
     sets = [chosen for chosen in found if chosen is not None]
     if not sets:
         return replace(start, reason=f"no removal of up to {most:,} units that was tried changes it")
@@ -191,21 +201,27 @@ class _Search:
         blocks = [one.without(gone.rows[gone.block == place]) for place, one in enumerate(self.moments.blocks)]
         return replace(self.moments, blocks=tuple(blocks))
 
-    def smallest(self, push: Push, pool: Kept) -> Kept | None:
-        """Take out the most influential, fewer and fewer; what is left decides who is influential next time."""
-        best = self._bisect(pool, len(pool.score))
-        for _ in range(_ROUNDS):
-            if best is None or len(best.score) == 1:
-                break
-            reduced = self.without(best)
-            levels = self.refit(reduced)[1]
-            score = influence(reduced, levels, self.pair, push, pool.block, pool.rows)
-            order = in_order(pool.block, pool.rows, score)
-            fewer = self._bisect(pool.take(order), len(best.score) - 1)
-            if fewer is None:
-                break
-            best = fewer
-        return best
+    def smallest(self, push: Push, pool: Kept, most: int) -> Kept | None:
+        """Take out the most influential by one ranking, then one by one, ranking again after each."""
+        best = self._bisect(pool, min(most, len(pool.score)))
+        fewer = most if best is None else len(best.score) - 1
+        return self._one_by_one(push, pool, min(fewer, len(pool.score), _MOST_STEPS)) or best
+
+    def _one_by_one(self, push: Push, pool: Kept, most: int) -> Kept | None:
+        """At most so many that change the finding; what is left decides who is influential next."""
+        left, places = np.ones(len(pool.score), dtype=bool), list[int]()
+        moments, levels = self.moments, self.levels
+        for _ in range(most):
+            score = influence(moments, levels, self.pair, push, pool.block, pool.rows)
+            place = int(np.argmax(np.where(left, score, -np.inf)))
+            left[place] = False
+            places.append(place)
+            gone = pool.take(np.array(places))
+            moments = self.without(gone)
+            after, levels = self.refit(moments)
+            if self._is_other(after):
+                return gone
+        return None
 
     def _bisect(self, pool: Kept, most: int) -> Kept | None:
         """The shortest beginning of the pool, of at most so many, that changes the finding."""
@@ -223,5 +239,7 @@ class _Search:
         return pool.take(np.arange(high))
 
     def _changes(self, pool: Kept, size: int) -> bool:
-        after = self.refit(self.without(pool.take(np.arange(size))))[0]
+        return self._is_other(self.refit(self.without(pool.take(np.arange(size))))[0])
+
+    def _is_other(self, after: ComparisonResult) -> bool:
         return after.difference.low is not None and finding_of(self.experiment, after) != self.finding

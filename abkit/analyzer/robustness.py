@@ -60,14 +60,20 @@ class Robustness:
     shrunken: Shrunken
 
     @property
-    def sentences(self) -> tuple[str, ...]:
+    def sentences(self) -> dict[str, str]:
         """What all of it says, one sentence for each part."""
-        return (
-            said_removal(self.metric, self.verdict, self.removal),
-            said_choices(self.alternatives),
-            said_belief(self.variant, self.belief),
-            said_shrunken(self.metric, self.shrunken),
-        )
+        return {
+            "A few units": said_removal(self.metric, self.verdict, self.removal),
+            "Other choices": said_choices(self.alternatives),
+            "A prior": said_belief(self.variant, self.belief),
+            "The winner's curse": said_shrunken(self.metric, self.shrunken),
+        }
+
+    @property
+    def told(self) -> Markup:
+        """The sentences as a list, escaped."""
+        items = (Markup("<li><strong>{}.</strong> {}</li>").format(*item) for item in self.sentences.items())
+        return Markup("<ul>{}</ul>").format(Markup("").join(items))
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """The planned choice and the others, as text under `HEADER`."""
@@ -103,13 +109,12 @@ class Robustness:
         rows = [HEADER, *self.rows()]
         widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([f"{self.key}: would the verdict change?", *self.sentences, *lines])
+        return "\n".join([f"{self.key}: would the verdict change?", *self.sentences.values(), *lines])
 
     def _repr_html_(self) -> str:
-        said = Markup("").join(Markup("<p>{}</p>").format(sentence) for sentence in self.sentences)
         table = html_table(HEADER, [list(row) for row in self.rows()], caption="The verdict under other choices")
         title = f"{self.key}: would the verdict change?"
-        return str(Markup('<div class="abkit"><p><strong>{}</strong></p>{}{}</div>').format(title, said, table))
+        return str(Markup('<div class="abkit"><p><strong>{}</strong></p>{}{}</div>').format(title, self.told, table))
 
 
 def units_of_rates(moments: MetricMoments) -> Iterator[Units]:

@@ -194,7 +194,7 @@ def recommendation(
 
 FINDINGS = {
     "better": "significantly better",
-    "below_threshold": "significantly better, but below the practical threshold",
+    "below_threshold": "below the practical threshold",
     "not_significant": "not significant",
     "worse": "significantly worse",
 }
@@ -204,15 +204,15 @@ def said_removal(name: str, verdict: Verdict, removal: Removal) -> str:
     """Say how few units would change the finding."""
     now = FINDINGS[removal.finding]
     if removal.units is None or removal.becomes is None or removal.verdict is None:
-        return f"Which units carry the result: {name!r} is {now}; {removal.reason}."
-    units = "unit" if removal.units == 1 else f"{count(removal.units)} units"
+        return f"{name!r} is {now}; {removal.reason}."
+    units = "most influential unit" if removal.units == 1 else f"{count(removal.units)} most influential units"
     lifts = f"{percent(removal.lift, signed=True)} to {percent(removal.lift_after, signed=True)}"
     stays = removal.verdict == verdict
     then = (
         f"stays {VERDICTS[verdict]!r}" if stays else f"goes from {VERDICTS[verdict]!r} to {VERDICTS[removal.verdict]!r}"
     )
     return (
-        f"Without the most influential {units} ({percent(removal.share)} of all), {name!r} turns from {now} to "
+        f"Without the {units} ({percent(removal.share)} of all), {name!r} turns from {now} to "
         f"{FINDINGS[removal.becomes]}: its lift goes from {lifts}, and the verdict {then}."
     )
 
@@ -237,7 +237,8 @@ def said_belief(name: str, belief: Belief) -> str:
     """Say what somebody who expects little believes after the data."""
     if belief.lift is None or belief.level is None or belief.chance_to_win is None:
         return f"With a prior: not computed, because {belief.reason}."
-    reading = "another reading than the test's" if belief.changes else "the same reading as the test's"
+    side = "excludes" if belief.is_better else "includes"
+    reading = f"unlike the test's, this interval {side} 0" if belief.changes else "the same reading as the test's"
     return (
         f"To somebody who expected lifts around 0 (normal prior, standard deviation {percent(belief.prior_sd)}), the "
         f"lift is {percent(belief.lift, signed=True)} ({confidence(belief.level)} credible interval "
@@ -258,7 +259,7 @@ def said_shrunken(name: str, shrunken: Shrunken) -> str:
     if shrunken.exaggeration is None:
         return f"{text}."
     times = number(shrunken.exaggeration, 1)
-    return f"{text}; if the minimum detectable effect is the truth, significant results overstate it {times} times."
+    return f"{text}; were the minimum detectable effect the truth, significant results would overstate it {times}-fold."
 
 
 def harmed(names: list[str]) -> str:
