@@ -33,6 +33,7 @@ _HOMES = {
     "plan": "abkit.controller.planning",
     "power": "abkit.stats",
     "presets": "abkit.models",
+    "robustness": "abkit.controller.robustness",
     "sample_size": "abkit.stats",
     "simulate_split": "abkit.assignment.simulate",
     "srm": "abkit.stats",
@@ -64,6 +65,7 @@ __all__ = [
     "plots",
     "power",
     "presets",
+    "robustness",
     "sample_size",
     "simulate_split",
     "srm",
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
     from abkit.controller.connection import connect
     from abkit.controller.characteristics import aa_validation, operating_characteristics
     from abkit.controller.planning import plan
+    from abkit.controller.robustness import robustness
     from abkit.errors import AbkitError
     from abkit.models import (
         Baseline,

@@ -86,6 +86,10 @@ class Snapshot:
         Rows equal to another one in every column; None where rows have no unit.
     has_time : bool
         Whether the data says when a row happened.
+    first_seen : str or None
+        ISO time of the first row that counts.
+    days : float or None
+        From the hour of the first row to the hour of the last, both in full; whole days where the data has only dates.
     metrics : dict
         By metric name.
     series : dict
@@ -105,7 +109,14 @@ class Snapshot:
     incomplete_units: int = 0
     duplicated_rows: int | None = None
     has_time: bool = False
+    first_seen: str | None = None
+    days: float | None = None
     series: dict[str, Series] = field(default_factory=dict)
+
+    @property
+    def units_per_day(self) -> float | None:
+        """The present rate; None without a time, or before a full day: an hour does not speak for a day."""
+        return None if self.days is None or self.days < 1 else self.total_units / self.days
 
 
 @dataclass(frozen=True, slots=True)

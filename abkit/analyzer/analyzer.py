@@ -10,6 +10,7 @@ import numpy as np
 from abkit.analyzer.checks import run_checks
 from abkit.analyzer.compare import MetricInference, compare_metric, missing_by_metric
 from abkit.analyzer.decision import Rules, decide
+from abkit.analyzer.needs import Pace, with_needs
 from abkit.analyzer.result import (
     Analysis,
     DataSummary,
@@ -40,9 +41,12 @@ def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
         The same for the same input, to the last bit.
     """
     compared = [compare_metric(experiment, metric, role, snapshot) for metric, role in experiment.metrics]
-    metrics = tuple(result for result, _ in compared)
+    pace = Pace(snapshot.total_units, snapshot.units_per_day)
+    metrics = tuple(
+        result if found is None else with_needs(experiment, result, found, pace) for result, found in compared
+    )
     checks = run_checks(experiment, snapshot)
-    primary, inference = compared[0]
+    primary, inference = metrics[0], compared[0][1]
     rules = Rules(
         alpha=experiment.alpha,
         units=snapshot.total_units,
@@ -51,6 +55,9 @@ def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
         may_stop_early=experiment.plan.inference != "fixed",
         practical_threshold=experiment.practical_threshold,
         threshold_name=_threshold_name(experiment),
+        units_per_day=snapshot.units_per_day,
+        days=snapshot.days,
+        min_runtime_days=experiment.plan.min_runtime_days,
     )
 
     def are_tied(best: str, other: str) -> bool:
@@ -100,6 +107,8 @@ def _data(snapshot: Snapshot) -> DataSummary:
         contaminated_units=snapshot.contaminated_units,
         incomplete_units=snapshot.incomplete_units,
         duplicated_rows=snapshot.duplicated_rows,
+        first_seen=snapshot.first_seen,
+        days=snapshot.days,
     )
 
 
@@ -136,6 +145,7 @@ def _plan(experiment: Experiment, snapshot: Snapshot, primary: MetricResult) -> 
         power_at_planned_size=power,
         mde_at_planned_size=at_planned,
         mde_at_reached_size=weakest.mde,
+        min_runtime_days=experiment.plan.min_runtime_days,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from abkit.analyzer.numbers import count, percent
+from abkit.analyzer.numbers import days as written
 from abkit.analyzer.result import Check
 from abkit.models import Experiment
 from abkit.snapshot import MetricMoments, Snapshot
@@ -15,6 +16,7 @@ from abkit.stats import equal_shares, srm
 _FEWEST_EXPECTED = 5
 _FEWEST_UNITS = 10
 _MISSING_THRESHOLD = 0.001
+_WEEK, _WEEK_TOLERANCE = 7, 0.5
 
 
 def run_checks(experiment: Experiment, snapshot: Snapshot) -> tuple[Check, ...]:
@@ -26,6 +28,7 @@ def run_checks(experiment: Experiment, snapshot: Snapshot) -> tuple[Check, ...]:
         check_missing(experiment, snapshot),
         check_units(snapshot),
         check_variance(snapshot),
+        check_weeks(snapshot),
         *check_pairs(snapshot),
     )
 
@@ -139,6 +142,18 @@ def check_variance(snapshot: Snapshot) -> Check:
     if constant:
         return Check("variance", "fail", f"no variation at all in {', '.join(constant)}: nothing can be inferred")
     return Check("variance", "pass", "every metric varies")
+
+
+def check_weeks(snapshot: Snapshot) -> Check:
+    """Ask whether the data span whole weeks: weekdays and weekends bring different units."""
+    days = snapshot.days
+    if days is None:
+        return Check("weeks", "not_run", "the data has no time, so it is not known which days it spans")
+    weeks = round(days / _WEEK)
+    if weeks and abs(days - _WEEK * weeks) <= _WEEK_TOLERANCE:
+        return Check("weeks", "pass", f"the data span {written(days)}, whole weeks", value=days)
+    message = f"the data span {written(days)}, not whole weeks; some weekdays count more than others"
+    return Check("weeks", "not_enough_data", message, value=days)
 
 
 def check_pairs(snapshot: Snapshot) -> Iterator[Check]:

@@ -28,7 +28,6 @@ from abkit.stats import (
     cuped,
     delta_method,
     detectable_effect,
-    units_needed,
 )
 from abkit.stats.moments import Array
 
@@ -138,10 +137,7 @@ def compare_metric(
         for i, name in enumerate(snapshot.variants)
     }
     family = len(experiment.treatments) if role == "primary" else 1
-    comparisons = tuple(
-        _compare(experiment, inference, place, snapshot.total_units, family)
-        for place in range(len(experiment.treatments))
-    )
+    comparisons = tuple(_compare(experiment, inference, place, family) for place in range(len(experiment.treatments)))
     result = MetricResult(
         name=metric.name,
         kind=metric.kind,
@@ -157,9 +153,7 @@ def compare_metric(
     return (with_guardrails(experiment, result, inference.pairs) if role == "guardrail" else result), inference
 
 
-def _compare(
-    experiment: Experiment, inference: MetricInference, place: int, units: int, family: int
-) -> ComparisonResult:
+def _compare(experiment: Experiment, inference: MetricInference, place: int, family: int) -> ComparisonResult:
     variant = experiment.treatments[place]
     treatment, control = experiment.variants.index(variant), experiment.variants.index(experiment.control)
     alpha = experiment.alpha / family
@@ -190,7 +184,6 @@ def _compare(
         is_significant=adjusted is not None and adjusted <= experiment.alpha,
         direction=_direction(value, inference.metric),
         mde=_relative(detectable_effect(se, multiplier, experiment.plan.power), base) if se else None,
-        units_needed=_units_for_mde(experiment, se, base, multiplier, units) if se else None,
     )
 
 
@@ -247,14 +240,6 @@ def _direction(value: float | None, metric: Metric) -> Any:
 
 def _relative(effect: float, base: float | None) -> float | None:
     return finite(effect / base) if base is not None and base > 0 else None
-
-
-def _units_for_mde(experiment: Experiment, se: float, base: float | None, multiplier: float, units: int) -> int | None:
-    """Units over all variants at which the minimum detectable effect is seen with the planned power."""
-    if base is None or base <= 0 or not math.isfinite(multiplier):
-        return None
-    target = experiment.min_detectable_effect * base
-    return units_needed(target, se, units, multiplier, experiment.plan.power)
 
 
 def _not_computed(experiment: Experiment, metric: Metric, role: Role, reason: str, snapshot: Snapshot) -> MetricResult:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from abkit.analyzer.gates import ORDER, Gates, judge_gates
-from abkit.analyzer.result import Check, ComparisonResult, Decision, MetricResult, Reason, Verdict
-from abkit.analyzer.wording import harmed, primary_gate, recommendation, size_gate, threshold_gate
+from abkit.analyzer.needs import Pace, need_for_runtime, need_for_size, needs_of
+from abkit.analyzer.result import Check, ComparisonResult, Decision, MetricResult, Need, Reason, Verdict
+from abkit.analyzer.wording import harmed, primary_gate, recommendation, runtime_gate, size_gate, threshold_gate
 
+Goal = Literal["maximize", "minimize"]
+
+_OPEN = ("keep_running", "inconclusive")
 _INVALIDATING = ("srm", "contamination", "plan_changed")
 
 
@@ -28,6 +33,12 @@ class Rules:
         Relative improvement from which shipping is worth it.
     threshold_name : str
         What that threshold is called.
+    units_per_day : float or None
+        The present rate, where it is known.
+    days : float or None
+        What the data span, where their time is known.
+    min_runtime_days : float
+        What they must span before anything ships.
     """
 
     alpha: float
@@ -37,6 +48,24 @@ class Rules:
     may_stop_early: bool
     practical_threshold: float | None
     threshold_name: str = "the minimum detectable effect"
+    units_per_day: float | None = None
+    days: float | None = None
+    min_runtime_days: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """Units at which a fixed plan is judged."""
+        return max(self.min_sample_size, self.planned_units)
+
+    @property
+    def ran_long_enough(self) -> bool:
+        """Whether the data span the minimum runtime; where there is no time there is no such gate."""
+        return self.days is None or self.days >= self.min_runtime_days
+
+    @property
+    def pace(self) -> Pace:
+        """How far the experiment is."""
+        return Pace(self.units, self.units_per_day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +75,7 @@ class _Judgement:
     reasons: tuple[Reason, ...]
     blockers: tuple[str, ...]
     primary: ComparisonResult
+    needs: tuple[Need, ...] = ()
 
 
 def decide(
@@ -72,7 +102,7 @@ def decide(
     primary = next(metric for metric in metrics if metric.role == "primary")
     gates = [Reason(check.name, _passed(check), check.message) for check in checks]
     judgements = [_judge(one, primary, metrics, rules) for one in primary.comparisons]
-    judgements.sort(key=lambda judged: (ORDER.index(judged.verdict), -_gain(judged.primary, primary)))
+    judgements.sort(key=lambda judged: (ORDER.index(judged.verdict), -_gain(judged.primary, primary.goal)))
     best = judgements[0]
     shipping = [judged for judged in judgements if judged.verdict == "ship"]
     tied = [other.variant for other in shipping[1:] if are_tied(best.variant, other.variant)]
@@ -85,7 +115,7 @@ def decide(
         primary,
         best.primary,
         blockers,
-        _more_units(best, rules),
+        list(best.needs),
         has_guardrails=any(metric.role == "guardrail" for metric in metrics),
         threshold_name=rules.threshold_name,
     )
@@ -107,6 +137,7 @@ def decide(
         recommendation=text,
         reasons=(*gates, *(reason for judged in judgements for reason in judged.reasons)),
         tied=(best.variant, *tied) if tied and verdict == "ship" else (),
+        needs=_all_needs(judgements) if verdict in _OPEN else (),
     )
 
 
@@ -124,14 +155,19 @@ def _judge(one: ComparisonResult, primary: MetricResult, metrics: Sequence[Metri
     violated = [result.text for _, _, result in guardrails if result.status == "violated"]
     undecided = [result.text for _, _, result in guardrails if result.status == "undecided"]
     worse = _significantly_worse(name, metrics)
-    reached = _reaches(one, primary, rules.practical_threshold)
-    enough = rules.units >= max(rules.min_sample_size, rules.planned_units)
+    reached = reaches(one, primary.goal, rules.practical_threshold)
+    enough = rules.units >= rules.size
     primary_text = primary_gate(primary, one, rules.alpha)
-    size_text = size_gate(rules.units, max(rules.planned_units, rules.min_sample_size))
+    size_text = size_gate(rules.units, rules.size)
     reasons = [
         Reason("primary", better, primary_text, name),
         Reason("sample_size", enough, size_text, name),
     ]
+    waiting = [] if enough else [size_text]
+    if rules.days is not None and rules.min_runtime_days > 0:
+        text = runtime_gate(rules.days, rules.min_runtime_days)
+        reasons.append(Reason("runtime", rules.ran_long_enough, text, name))
+        waiting += [] if rules.ran_long_enough else [text]
     unclear = []
     if rules.practical_threshold is not None:
         text = threshold_gate(one, rules.practical_threshold, reached=reached)
@@ -149,21 +185,29 @@ def _judge(one: ComparisonResult, primary: MetricResult, metrics: Sequence[Metri
         unclear=bool(unclear),
         enough=enough,
         may_stop_early=rules.may_stop_early,
+        ran_long_enough=rules.ran_long_enough,
     )
     verdict = ORDER[int(judge_gates(gates))]
     open_gates = [*([] if better else [primary_text]), *undecided, *worse, *unclear]
     blockers = {
         "do_not_ship": [*([primary_text] if is_harmed else []), *violated],
-        "keep_running": [size_text, *(open_gates if rules.may_stop_early and better else [])],
+        "keep_running": [*waiting, *(open_gates if rules.may_stop_early and better else [])],
         "inconclusive": open_gates,
     }.get(verdict, [])
-    return _Judgement(name, verdict, tuple(reasons), tuple(blockers), one)
+    needs = _needs(name, primary, metrics, rules) if verdict in _OPEN else ()
+    return _Judgement(name, verdict, tuple(reasons), tuple(blockers), one, needs)
 
 
-def _more_units(best: _Judgement, rules: Rules) -> int | None:
-    """Units that the primary metric still lacks; none where it is not what keeps the verdict open."""
-    needed = best.primary.units_needed
-    return max(needed - rules.units, 0) if needed and not best.primary.is_significant else None
+def _needs(variant: str, primary: MetricResult, metrics: Sequence[MetricResult], rules: Rules) -> tuple[Need, ...]:
+    """What is still to come: the planned size and runtime, then what each open metric lacks."""
+    size = [need_for_size(rules.size, rules.pace)] if rules.units < rules.size else []
+    time = [] if rules.days is None or rules.ran_long_enough else [need_for_runtime(rules.days, rules.min_runtime_days)]
+    return (*size, *time, *needs_of(variant, primary, list(metrics), rules.pace))
+
+
+def _all_needs(judgements: Sequence[_Judgement]) -> tuple[Need, ...]:
+    """Those of every open treatment; what holds for all of them once."""
+    return tuple(dict.fromkeys(need for judged in judgements for need in judged.needs))
 
 
 def _significantly_worse(variant: str, metrics: Sequence[MetricResult]) -> list[str]:
@@ -177,16 +221,16 @@ def _significantly_worse(variant: str, metrics: Sequence[MetricResult]) -> list[
     ]
 
 
-def _reaches(one: ComparisonResult, primary: MetricResult, threshold: float | None) -> bool | None:
+def reaches(one: ComparisonResult, goal: Goal, threshold: float | None) -> bool | None:
     """Whether the gain reaches the threshold; None where there is no relative change to hold against it."""
     if threshold is None:
         return True
-    return None if one.lift.value is None else _gain(one, primary) >= threshold
+    return None if one.lift.value is None else _gain(one, goal) >= threshold
 
 
-def _gain(one: ComparisonResult, primary: MetricResult) -> float:
+def _gain(one: ComparisonResult, goal: Goal) -> float:
     value = one.lift.value if one.lift.value is not None else one.difference.value or 0.0
-    return value if primary.goal == "maximize" else -value
+    return value if goal == "maximize" else -value
 
 
 def _passed(check: Check) -> bool | None:

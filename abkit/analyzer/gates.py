@@ -33,6 +33,8 @@ class Gates:
         The planned size is reached.
     may_stop_early : bool
         The test of the primary metric is valid before it.
+    ran_long_enough : bool
+        The data span the minimum runtime, or have no time.
     """
 
     better: Flags
@@ -44,13 +46,14 @@ class Gates:
     unclear: Flags
     enough: Flags
     may_stop_early: Flags
+    ran_long_enough: Flags = True
 
 
 def judge_gates(gates: Gates) -> npt.NDArray[np.intp]:
     """Return the verdict on each treatment, as its place in `ORDER`.
 
-    Harm blocks at any size; before the planned size only a success that a test valid there has found may end the
-    experiment; at the planned size every gate must be passed.
+    Harm blocks at any size and time; before the minimum runtime nothing else ends the experiment, before the planned
+    size only a success that a test valid there has found; at the planned size every gate must be passed.
 
     Examples
     --------
@@ -58,12 +61,12 @@ def judge_gates(gates: Gates) -> npt.NDArray[np.intp]:
     >>> [ORDER[place] for place in judge_gates(gates)]
     ['ship', 'below_threshold']
     """
-    (better, harmed, violated, undecided, worse, reached, unclear, enough, early) = np.broadcast_arrays(
+    (better, harmed, violated, undecided, worse, reached, unclear, enough, early, long) = np.broadcast_arrays(
         *(np.asarray(getattr(gates, name), dtype=bool) for name in Gates.__slots__)
     )
     is_open = ~better | undecided | worse | unclear
     passed = ~is_open & reached
-    conditions = [harmed | violated, ~enough & ~(early & passed), is_open, reached]
+    conditions = [harmed | violated, ~long | (~enough & ~(early & passed)), is_open, reached]
     verdicts: list[Verdict] = ["do_not_ship", "keep_running", "inconclusive", "ship"]
     places = [ORDER.index(verdict) for verdict in verdicts]
     return np.asarray(np.select(conditions, places, ORDER.index("below_threshold")), dtype=np.intp)

@@ -152,3 +152,40 @@ def count(value: float | None) -> str:
     '12,345'
     """
     return "—" if value is None else f"{value:,.0f}"
+
+
+def about(value: float) -> str:
+    """Write how many are still to come: two significant digits, rounded up.
+
+    Examples
+    --------
+    >>> about(4312), about(87), about(3.2)
+    ('4,400', '87', '4')
+    """
+    unit = 10 ** max(0, math.floor(math.log10(max(value, 1))) - 1)
+    return count(math.ceil(value / unit - 1e-9) * unit)
+
+
+def days(value: float) -> str:
+    """Write a number of days.
+
+    Examples
+    --------
+    >>> days(0.3), days(1), days(6.96), days(130.2)
+    ('0.3 days', '1 day', '7 days', '140 days')
+    """
+    text = about(value) if value >= 10 else f"{value:.1f}".removesuffix(".0")
+    return f"{text} day" if text == "1" else f"{text} days"
+
+
+def chance(value: float) -> str:
+    """Write a probability; one that is nearly sure is never written as sure.
+
+    Examples
+    --------
+    >>> chance(0.9996), chance(0.898), chance(0.0002)
+    ('more than 99.9%', '89.8%', 'less than 0.1%')
+    """
+    if value > 0.999:
+        return "more than 99.9%"
+    return "less than 0.1%" if value < 0.001 else f"{100 * value:.1f}%"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from abkit.analyzer.plain import to_plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ class ExperimentSummary:
 
 @dataclass(frozen=True, slots=True)
 class DataSummary:
-    """What was read."""
+    """What was read; `first_seen` and `days` (from the first row to the last) are None where the data has no time."""
 
     fingerprint: str
     rows: int
@@ -44,6 +45,8 @@ class DataSummary:
     contaminated_units: int
     incomplete_units: int
     duplicated_rows: int | None
+    first_seen: str | None = None
+    days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,11 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class GuardrailResult:
-    """Whether a guardrail is shown to be within its margin (holds), beyond it (violated), or neither."""
+    """Whether a guardrail is shown to be within its margin (holds), beyond it (violated), or neither.
+
+    `units_needed`, over all variants, would show it to hold at the planned power if the estimate were the truth; None
+    where that is beyond the margin. `days_needed` is what is still to come of them at the present rate.
+    """
 
     margin: float
     status: GuardrailStatus
@@ -100,11 +107,17 @@ class GuardrailResult:
     p_value: float | None
     alpha: float
     text: str
+    units_needed: int | None = None
+    days_needed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonResult:
-    """One variant against control on one metric."""
+    """One variant against control on one metric.
+
+    `units_needed`, over all variants, would show the minimum detectable effect at the planned power; `days_needed` is
+    what is still to come of them at the present rate.
+    """
 
     variant: str
     difference: Interval
@@ -120,6 +133,7 @@ class ComparisonResult:
     mde: float | None = None
     units_needed: int | None = None
     guardrail: GuardrailResult | None = None
+    days_needed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +165,7 @@ class PlanSummary:
     power_at_planned_size: float | None
     mde_at_planned_size: float | None
     mde_at_reached_size: float | None
+    min_runtime_days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +176,22 @@ class Reason:
     passed: bool | None
     text: str
     variant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What is still to come before an open gate would be settled.
+
+    `metric` and `variant` are None for the planned size and the minimum runtime, which hold for all of them. `units`
+    and `days` are None where more of them would not help, or cannot be told.
+    """
+
+    gate: str
+    metric: str | None
+    variant: str | None
+    units: int | None
+    days: float | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +213,7 @@ class Decision:
     recommendation: str
     reasons: tuple[Reason, ...]
     tied: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +273,7 @@ class Analysis:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the analysis as plain data, schema first; no NaN and no infinity anywhere."""
-        plain: dict[str, Any] = _plain(self)
+        plain: dict[str, Any] = to_plain(self)
         return {"schema": plain.pop("schema"), **plain}
 
     def to_json(self) -> str:
@@ -285,15 +317,3 @@ def _row(metric: MetricResult, one: ComparisonResult) -> dict[str, Any]:
         "guardrail": one.guardrail.status if one.guardrail else None,
         "method": one.method,
     }
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(part) for part in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -2,5 +2,6 @@
 
 from abkit.collectors.collector import collect
 from abkit.collectors.source import Source
+from abkit.collectors.units import read_units
 
-__all__ = ["Source", "collect"]
+__all__ = ["Source", "collect", "read_units"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from abkit.models import Data, Experiment, Proportion
 from abkit.models.metric import Metric
 
 _SHOWN = 8
+_HOUR, _DAY = 3600, 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,8 @@ class Census:
         Rows of other variants.
     present, totals : dict
         Column → variant name → rows with a value, and their sum.
-    last_second : float or None
-        Latest time, in seconds since 1970.
+    first_second, last_second : float or None
+        Earliest and latest time, in seconds since 1970.
     together : dict
         Name of a metric of several columns → variant name → rows with a value in all of them.
     """
@@ -40,8 +42,18 @@ class Census:
     rows_left_out: int
     present: dict[str, dict[str, int]]
     totals: dict[str, dict[str, float]]
+    first_second: float | None
     last_second: float | None
     together: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def days(self) -> float | None:
+        """From the hour of the first row to that of the last, both in full; whole days where there are only dates."""
+        if self.first_second is None or self.last_second is None:
+            return None
+        if self.first_second % _DAY == 0 and self.last_second % _DAY == 0:
+            return (self.last_second - self.first_second) / _DAY + 1
+        return (math.floor(self.last_second / _HOUR) + 1 - math.floor(self.first_second / _HOUR)) * _HOUR / _DAY
 
     def without(self, column: str) -> dict[str, int]:
         """Rows without a value in the column, by variant."""
@@ -112,7 +124,7 @@ def take_census(engine: Engine, rows: Rows, experiment: Experiment, where: str) 
         raise DataError("\n".join([f"{where} cannot be analyzed as it is:", *(f"  - {line}" for line in problems)]))
     kept = sum(row["rows"] for row in chosen.values())
     left_out = engine.rows(count_all(rows))[0]["rows"] - kept
-    seconds = [row["last_second"] for row in chosen.values()] if rows.data.time else []
+    timed = list(chosen.values()) if rows.data.time else []
     return Census(
         values=values,
         rows={name: row["rows"] for name, row in chosen.items()},
@@ -123,7 +135,8 @@ def take_census(engine: Engine, rows: Rows, experiment: Experiment, where: str) 
         totals={
             column: {name: row[f"total_{i}"] or 0.0 for name, row in chosen.items()} for i, column in enumerate(columns)
         },
-        last_second=max(seconds) if seconds else None,
+        first_second=min((row["first_second"] for row in timed), default=None),
+        last_second=max((row["last_second"] for row in timed), default=None),
         together={
             metric.name: {name: row[f"together_{i}"] for name, row in chosen.items()}
             for i, metric in enumerate(several)

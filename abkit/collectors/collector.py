@@ -82,7 +82,7 @@ def _collect(
     now: datetime,
     filled: Sequence[Metric],
 ) -> Snapshot:
-    metrics = [metric if source.long else _usable(metric, census) for metric, _ in experiment.metrics]
+    metrics = [metric if source.long else usable(metric, census) for metric, _ in experiment.metrics]
     reading = read_ahead(engine, rows, census, metrics)
     refused = {name: order.reason for name, order in reading.orders.items() if order.reason}
     if source.long:
@@ -109,22 +109,24 @@ def _collect(
         )
     series = daily_series(engine, rows, terms, used, census, reading, filled) if source.data.time else {}
     duplicated = _duplicates(engine, rows, values, source)
-    last = datetime.fromtimestamp(census.last_second, UTC) if census.last_second is not None else now
+    first, last = census.first_second, census.last_second
     return Snapshot(
         variants=tuple(census.values),
         design=source.data.design,
-        as_of=_iso(as_of or last),
+        as_of=_iso(as_of or (now if last is None else datetime.fromtimestamp(last, UTC))),
         fingerprint=source.fingerprint() or _fingerprint(blocks, counts),
         rows_left_out=census.rows_left_out,
         metrics={metric.name: collected[metric.name] for metric in metrics},
         duplicated_rows=duplicated,
         has_time=source.data.time is not None,
+        first_seen=None if first is None else _iso(datetime.fromtimestamp(first, UTC)),
+        days=census.days,
         series=series,
         **counts,
     )
 
 
-def _usable(metric: Metric, census: Census) -> Metric:
+def usable(metric: Metric, census: Census) -> Metric:
     """A covariate that one variant lacks more often than another would shift the effect: do without it."""
     if metric.covariate is None:
         return metric

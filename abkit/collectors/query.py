@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    Double,
     FromClause,
     Integer,
     Select,
@@ -140,6 +141,7 @@ def count_rows(rows: Rows, columns: Sequence[str], pairs: Sequence[Sequence[str]
         counts.append((func.count() - func.count(rows.raw(rows.data.unit))).label("without_unit"))
     if rows.data.time:
         counts.append((func.count() - func.count(rows.seconds)).label("without_time"))
+        counts.append(func.min(rows.seconds).label("first_second"))
         counts.append(func.max(rows.seconds).label("last_second"))
     for index, name in enumerate(columns):
         value = rows.number(name)
@@ -193,6 +195,16 @@ def _units(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> CTE:
     first, last = func.min(rows.variant), func.max(rows.variant)
     alone = case((first == last, first), else_=null()).label("variant")
     return select(alone, func.count().label("rows"), *sums, *present).where(kept).group_by(rows.unit).cte("units")
+
+
+def randomized_units(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> Select[Any]:
+    """Read each unit that counts: the place of its variant, then what each term added up."""
+    units = _units(rows, terms, values)
+    place = case(*((units.c.variant == value, float(at)) for at, value in enumerate(values)))
+    parts = [cast(part, Double) for term in terms for part in columns_of(units, term)]
+    counted = [part for part in (_counted(units, term) for term in terms) if part is not None]
+    named = [part.label(f"column_{at}") for at, part in enumerate([cast(place, Double), *parts])]
+    return select(*named).where(units.c.variant.is_not(None), *counted)
 
 
 def paired_units(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> Select[Any]:

@@ -35,6 +35,7 @@ from abkit.store.tables import assignments
 from abkit.store.text import searchable
 
 if TYPE_CHECKING:
+    from abkit.analyzer.robustness import Robustness
     from abkit.report.render import Report
 
 
@@ -192,6 +193,12 @@ class ExperimentController(Lifecycle):
         """
         limit = parse_time(as_of) if isinstance(as_of, str) else as_of
         return self._analyze(self.get(key), limit)
+
+    def robustness(self, key: str, *, as_of: str | datetime | None = None) -> Robustness:
+        """Ask how easily the verdict on an experiment would have been another one; arguments as for `analyze`."""
+        from abkit.controller.robustness import robustness_stored
+
+        return robustness_stored(self, key, as_of, self._clock())
 
     def report(
         self, key: str, *, out: str | PathLike[str] = "reports", as_of: str = "", timeout: float = 600

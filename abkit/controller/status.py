@@ -96,8 +96,8 @@ def _invalid(analysis: Analysis, message: str) -> Analysis:
         message,
         *(check.message for check in analysis.checks if check.name in _BROKEN and check.status == "fail"),
     ]
-    text = recommendation("invalid", primary, primary.comparisons[0], messages, None, has_guardrails=has_guardrails)
+    text = recommendation("invalid", primary, primary.comparisons[0], messages, [], has_guardrails=has_guardrails)
     decision = replace(
-        analysis.decision, verdict="invalid", should_ship=False, winner=None, tied=(), recommendation=text
+        analysis.decision, verdict="invalid", should_ship=False, winner=None, tied=(), recommendation=text, needs=()
     )
     return replace(analysis, decision=decision)

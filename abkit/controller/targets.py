@@ -7,9 +7,11 @@ from datetime import datetime
 from pathlib import Path
 
 from abkit.analyzer import Analysis
+from abkit.analyzer.robustness import Robustness
 from abkit.bundled import bundled
 from abkit.controller.analysis import analyze, parse_time
 from abkit.controller.connection import connect
+from abkit.controller.robustness import robustness
 from abkit.errors import NotFoundError
 from abkit.models import Experiment
 
@@ -51,6 +53,20 @@ def analyze_target(target: str, *, as_of: str = "", now: str = "") -> tuple[Expe
     limit: datetime | None = parse_time(as_of) if as_of else None
     with connect(os.environ[STORE], os.environ.get(ORGANIZATION, "default")) as lab:
         return experiment, lab.analyze(target, as_of=limit)
+
+
+def robustness_target(target: str, *, as_of: str = "", now: str = "") -> Robustness:
+    """Return how easily the verdict on a target would have been another one.
+
+    Raises
+    ------
+    AbkitError
+        As `find_experiment` and `robustness` do.
+    """
+    if not target or _is_file(target):
+        return robustness(find_experiment(target), as_of=as_of or None, now=now or None)
+    with connect(os.environ[STORE], os.environ.get(ORGANIZATION, "default")) as lab:
+        return lab.robustness(target, as_of=as_of or None)
 
 
 def _is_file(target: str) -> bool:

@@ -73,6 +73,8 @@ class Plan:
         p-value under which the split counts as broken.
     contamination_limit : float
         Largest tolerated share of units seen in more than one variant.
+    min_runtime_days : float
+        Days that the data must span before anything ships, where its time is known; 0: no minimum.
     """
 
     power: Annotated[float, Field(gt=0, lt=1)] = 0.8
@@ -83,6 +85,7 @@ class Plan:
     practical_threshold: Annotated[float, Field(ge=0)] | Literal["mde"] | None = "mde"
     srm_threshold: Annotated[float, Field(gt=0, lt=0.5)] = 0.001
     contamination_limit: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    min_runtime_days: Annotated[float, Field(ge=0, le=3650)] = 3.0
 
 
 @definition

@@ -13,6 +13,8 @@ from abkit.analyzer.render import HEADER, comparison_rows, finding, html_table
 from abkit.analyzer.result import Analysis, Check, ComparisonResult, Reason
 from abkit.analyzer.wording import SYMBOLS, VERDICTS, compatible
 from abkit.report.page import Block, effects, figure, leave, section
+from abkit.report.doubts import needs_list
+from abkit.report.page import Block, effects, figure, section
 
 _STATUSES = {"pass": "✓ pass", "fail": "✕ fail", "not_enough_data": "… not enough data", "not_run": "– not run"}
 _PASSED = {True: "✓ yes", False: "✕ no", None: "– not run"}
@@ -64,13 +66,14 @@ def verdict_card(analysis: Analysis) -> Block:
     )
     return Block(
         Markup(
-            '<section class="verdict {}"><h2>{} {}</h2><p class="lead">{}</p><div class="tiles">{}</div>{}</section>'
+            '<section class="verdict {}"><h2>{} {}</h2><p class="lead">{}</p><div class="tiles">{}</div>{}{}</section>'
         ).format(
             decision.verdict,
             SYMBOLS[decision.verdict],
             VERDICTS[decision.verdict],
             decision.recommendation,
             tiles,
+            needs_list(decision.needs),
             table,
         )
     )
@@ -150,6 +153,8 @@ def plan_table(analysis: Analysis) -> Block:
             "as planned",
         ],
     ]
+    if analysis.data.days is not None and plan.min_runtime_days:
+        rows.append(["runtime", f"at least {numbers.days(plan.min_runtime_days)}", numbers.days(analysis.data.days)])
     note = Markup(
         "<p>Power is that of the plan at the variance seen in the data, never power at the observed effect.</p>"
     )

@@ -108,6 +108,28 @@ class Moments:
         between = (self.n * other.n / safe)[..., None, None] * gap[..., :, None] * gap[..., None, :]
         return Moments(n, mean, _per_degree(self._products() + other._products() + between, n))
 
+    def without(self, rows: npt.ArrayLike) -> Moments:
+        """Take units out again, of which these are the rows.
+
+        Parameters
+        ----------
+        rows : array_like (k, p)
+            Values of k < n units that are among the n; a few of them, since each costs digits.
+
+        Examples
+        --------
+        >>> rest = Moments.from_rows([[1.0], [2.0], [6.0]]).without([[6.0]])
+        >>> float(rest.n), rest.mean.tolist(), rest.covariance.tolist()
+        (2.0, [1.5], [[0.5]])
+        """
+        gone = np.asarray(rows, dtype=np.float64).reshape(-1, self.mean.shape[-1]) - self.mean
+        n = self.n - len(gone)
+        total = gone.sum(axis=0)
+        left = self._products() - gone.T @ gone - np.outer(total, total) / np.maximum(n, 1.0)
+        varies = np.einsum("...ii->...i", left) > _NOISE * np.einsum("...ii->...i", self._products())
+        left = np.where(varies[..., :, None] & varies[..., None, :], left, 0.0)
+        return Moments(n, self.mean - total / np.maximum(n, 1.0), _per_degree(left, n))
+
     def __getitem__(self, index: Any) -> Moments:
         """Select along the batch axes."""
         return Moments(self.n[index], self.mean[index], self.covariance[index])

@@ -16,6 +16,7 @@ from abkit.analyzer.result import (
     LevelEstimate,
     MetricResult,
 )
+from abkit.analyzer.wording import VERDICTS
 
 RULES = Rules(
     0.05, units=1000, min_sample_size=1000, planned_units=1000, may_stop_early=False, practical_threshold=0.05
@@ -150,15 +151,108 @@ rules = st.builds(
     st.integers(2, 2000),
     st.booleans(),
     st.none() | st.floats(0, 0.2),
+    units_per_day=st.none() | st.floats(0.1, 1e6),
+    days=st.none() | st.floats(0, 30),
+    min_runtime_days=st.sampled_from([0.0, 3.0]),
 )
+statuses = st.sampled_from(["holds", "violated", "undecided"])
 
 
-@given(checks, comparisons, st.sampled_from(["holds", "violated", "undecided"]), rules)
+@given(st.lists(comparisons, min_size=1, max_size=3), st.lists(st.lists(statuses, min_size=3, max_size=3)), rules)
+def test_harm_never_ships_and_losing_a_guardrail_never_harms(
+    primaries: list[ComparisonResult], guarded: list[list[str]], plan: Rules
+) -> None:
+    names = ["b", "c", "d"][: len(primaries)]
+    primary = metric(*(replace(one, variant=name) for one, name in zip(primaries, names, strict=True)))
+
+    def judged(rows: list[list[str]]) -> tuple[str, str | None, dict[str, str]]:
+        rails = [
+            metric(*(guardrail(status, name).comparisons[0] for status, name in zip(row, names, strict=False)),
+                   role="guardrail", name=f"g{place}")
+            for place, row in enumerate(rows)
+        ]  # fmt: skip
+        decision = decide(SOUND, [primary, *rails], plan)
+        worst = {name: max((row[place] for row in rows), key=["holds", "undecided", "violated"].index, default="holds")
+                 for place, name in enumerate(names)}  # fmt: skip
+        return decision.verdict, decision.winner, worst
+
+    verdict_of, winner, worst = judged(guarded)
+    if verdict_of == "ship":
+        won = next(one for one in primary.comparisons if one.variant == winner)
+        assert (won.is_significant, won.direction, worst[winner]) == (True, "better", "holds")
+        assert plan.days is None or plan.days >= plan.min_runtime_days
+    for left_out in range(len(guarded)):
+        fewer = judged(guarded[:left_out] + guarded[left_out + 1 :])[0]
+        assert (verdict_of, fewer) != ("ship", "do_not_ship")
+        if verdict_of == "ship":
+            assert fewer == "ship"
+
+
+@given(comparisons, statuses, rules)
+def test_a_need_is_told_only_for_what_is_open_and_counts_from_here(
+    primary: ComparisonResult, status: str, plan: Rules
+) -> None:
+    decision = decide(SOUND, [metric(primary), guardrail(status)], plan)
+    assert not decision.needs or decision.verdict in {"keep_running", "inconclusive"}
+    for need in decision.needs:
+        assert need.units is None or 0 <= need.units <= 5000
+        assert need.text
+        assert need.gate != "guardrail" or status == "undecided"
+        assert need.gate != "primary" or not primary.is_significant
+        assert need.gate != "runtime" or need.days > 0
+
+
+def test_nothing_ships_before_the_minimum_runtime_but_harm_is_told() -> None:
+    young = replace(RULES, days=1.5, min_runtime_days=3.0, may_stop_early=True)
+    good = metric(one(0.1, 1e-6))
+    decision = decide(SOUND, [good], young)
+    assert decision.verdict == "keep_running"
+    assert "the data span 1.5 days of at least 3 days" in decision.recommendation
+    assert [reason.passed for reason in decision.reasons if reason.gate == "runtime"] == [False]
+    assert [(need.gate, need.days) for need in decision.needs] == [("runtime", 1.5)]
+    assert verdict(metric(one(-0.1, 1e-6)), rules=young) == "do_not_ship"
+    assert verdict(good, guardrail("violated"), rules=young) == "do_not_ship"
+    assert verdict(good, checks=(Check("srm", "fail", "broken"),), rules=young) == "invalid"
+    assert verdict(good, rules=replace(young, days=3.0)) == "ship"
+    assert verdict(metric(one(0.01, 0.5)), rules=young) == "keep_running"
+
+
+def test_without_a_time_or_a_minimum_there_is_no_runtime_gate() -> None:
+    for plan in (replace(RULES, min_runtime_days=3.0), replace(RULES, days=0.1)):
+        decision = decide(SOUND, [metric(one(0.1, 1e-6))], plan)
+        assert decision.verdict == "ship"
+        assert all(reason.gate != "runtime" for reason in decision.reasons)
+
+
+def test_units_and_days_to_come_are_told_by_metric() -> None:
+    rail = guardrail("undecided").comparisons[0]
+    rail = replace(rail, guardrail=replace(rail.guardrail, units_needed=13_000, days_needed=24.0))
+    primary = replace(one(0.01, 0.4), days_needed=8.0)
+    decision = decide(SOUND, [metric(primary), metric(rail, role="guardrail", name="g")], RULES)
+    assert [(need.metric, need.units, need.days) for need in decision.needs] == [("m", 4000, 8.0), ("g", 12_000, 24.0)]
+    assert (
+        "About 4,000 more units for 'm' and 12,000 for 'g' would settle it (24 days at the present rate)."
+        in decision.recommendation
+    )
+    beyond = replace(rail, guardrail=replace(rail.guardrail, units_needed=None, days_needed=None))
+    text = decide(SOUND, [metric(one(0.1, 0.001)), metric(beyond, role="guardrail", name="g")], RULES).recommendation
+    assert "More units will not settle 'g' while the estimate stays beyond the margin." in text
+
+
+def test_the_planned_size_is_told_in_units_and_days() -> None:
+    early = replace(RULES, units=400, units_per_day=100.0, days=4.0)
+    decision = decide(SOUND, [metric(one(0.1, 0.001))], early)
+    assert decision.needs[0].text == "planned size: 600 more units (6 days at the present rate)"
+    assert "At the present rate that takes 6 days." in decision.recommendation
+
+
+@given(checks, comparisons, statuses, rules)
 def test_the_verdict_is_total_deterministic_and_invalid_dominates(
     found: list[Check], primary: ComparisonResult, status: str, plan: Rules
 ) -> None:
     metrics = [metric(primary), guardrail(status)]
     decision = decide(found, metrics, plan)
+    assert decision.verdict in VERDICTS
     assert decision == decide(found, metrics, plan)
     broken = any(check.name in {"srm", "contamination"} and check.status == "fail" for check in found)
     assert (decision.verdict == "invalid") == broken

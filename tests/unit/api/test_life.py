@@ -1,9 +1,11 @@
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 EXPERIMENTS = "/api/v1/experiments"
+WEEK_AGO = (datetime.now(UTC) - timedelta(days=7)).isoformat()
 
 
 def lines(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -18,6 +20,7 @@ def observe(client: Any, experiment_id: str, better_by: float, users: int = 300)
         if place < 20:  # one by one, then in bulk: recording assigns whoever is new
             assert client("POST", "/api/v1/assignments", json=question).json()["experiment_id"] == experiment_id
         rows.append({"user_id": f"user-{place}", "event_id": f"e{place}", "metric_type": "score", "value": place % 7})
+        rows[-1]["observed_at"] = WEEK_AGO
     sent = client("POST", f"/api/v1/observations/bulk?experiment_id={experiment_id}", **lines(rows))
     assert (sent.status_code, sent.json()["added"]) == (200, users), sent.text
     again = client("POST", f"/api/v1/observations/bulk?experiment_id={experiment_id}", **lines(rows))

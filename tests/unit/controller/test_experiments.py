@@ -24,7 +24,7 @@ VARIANTS = [
 
 def experiment(key: str = "demo", **changes: Any) -> Experiment:
     """A fixed id: the split follows from it, and a chance difference must not come and go."""
-    own = {"min_sample_size": 20, "plan": Plan(inference="fixed"), "agent_id": "writer"}
+    own = {"min_sample_size": 20, "plan": Plan(inference="fixed", min_runtime_days=0), "agent_id": "writer"}
     given = {**own, "id": str(uuid.uuid5(uuid.NAMESPACE_DNS, key)), **changes}
     return Experiment(key, VARIANTS, Mean("score"), **given)
 

@@ -15,7 +15,8 @@ SECRET = "planted-secret"
 def filled(url: str) -> None:
     rng = np.random.default_rng(1)
     variants = [ab.Variant("a", 50, is_control=True), ab.Variant("b", 50)]
-    one = ab.Experiment("stored", variants, ab.Mean("score"), agent_id="writer", min_sample_size=400)
+    plan = ab.Plan(min_runtime_days=0)
+    one = ab.Experiment("stored", variants, ab.Mean("score"), agent_id="writer", min_sample_size=400, plan=plan)
     with ab.connect(url, clock=lambda: datetime(2026, 11, 22, tzinfo=UTC)) as lab:
         lab.create(one)
         lab.start("stored")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from abkit.analyzer.result import Need
 from abkit.analyzer.wording import VERDICTS
+from abkit.report.doubts import needs_list
 from abkit.report.render import Report, render_report
 
 
@@ -103,3 +105,19 @@ def test_the_same_inputs_give_the_same_page(report: Report, tmp_path: Path, root
     pages = [one.html.read_text().replace(one.folder.name, "RUN") for one in (first, second)]
     assert pages[0] == pages[1]
     assert (first.folder / "analysis.json").read_bytes() == (second.folder / "analysis.json").read_bytes()
+
+
+def test_the_report_doubts_its_verdict(report: Report) -> None:
+    text = report.html.read_text()
+    at = text.index("Would the verdict change?")
+    told = text[at : text.index("</section>", at)]
+    for part in ("A few units", "Other choices", "A prior", "The winner&#39;s curse", "as planned", "values capped"):
+        assert part in told
+    assert "no effect" not in told
+
+
+def test_what_would_settle_it_is_listed_where_it_is_more_than_one_thing() -> None:
+    needs = [Need("primary", "<b>", "b", 10, 1.0, "'<b>': about 10 more units")] * 2
+    assert needs_list(needs).count("<li>") == 2
+    assert "<b>" not in needs_list(needs)
+    assert needs_list(needs[:1]) == ""
