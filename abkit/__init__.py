@@ -79,8 +79,8 @@ if TYPE_CHECKING:
     from abkit.assignment.simulate import simulate_split
     from abkit.collectors import Source
     from abkit.controller.analysis import analyze
-    from abkit.controller.connection import connect
     from abkit.controller.characteristics import aa_validation, operating_characteristics
+    from abkit.controller.connection import connect
     from abkit.controller.planning import plan
     from abkit.controller.robustness import robustness
     from abkit.errors import AbkitError

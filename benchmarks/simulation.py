@@ -1,7 +1,7 @@
 """Speed of simulated designs: `python benchmarks/simulation.py` prints one JSON object.
 
-Ten thousand experiments of ten thousand units with fourteen looks, on two threads: seconds, and the ratio to drawing the
-same users and adding up their values with numpy alone, which is the least that any such simulation does.
+Ten thousand experiments of ten thousand units with fourteen looks, on two threads: seconds, and the ratio to drawing
+the same users and adding up their values with numpy alone, which is the least that any such simulation does.
 """
 
 import json

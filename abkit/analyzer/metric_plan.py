@@ -93,7 +93,7 @@ def _burn_in(experiment: Experiment, metric: Metric, pilot: Pilot, pair: tuple[i
     always = replace(experiment, plan=replace(experiment.plan, inference="always_valid"))
     test = choose_test(always, metric, levels, pair, pilot.units, paired=pilot.is_paired)
     assert isinstance(test, ConfidenceSequence)
-    return test.burn_in
+    return int(test.burn_in)
 
 
 def _why_not(gate: Gate, effect: float) -> str | None:

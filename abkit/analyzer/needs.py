@@ -77,7 +77,7 @@ def _units_at(
         if abs(needed - before) <= 1e-3 * needed:
             break
     if isinstance(test, ConfidenceSequence):
-        needed = max(needed, math.ceil(pace.units * test.burn_in / float(effect.smallest)))
+        needed = max(needed, math.ceil(pace.units * float(test.burn_in) / float(effect.smallest)))
     return int(needed)
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abkit import __version__
-from abkit.cli import power, serve, store
-from abkit.cli import serve, simulate, store
+from abkit.cli import power, serve, simulate, store
 from abkit.errors import AbkitError, ParameterError, suggest
 
 if TYPE_CHECKING:

@@ -12,9 +12,8 @@ from abkit.analyzer import numbers
 from abkit.analyzer.render import HEADER, comparison_rows, finding, html_table
 from abkit.analyzer.result import Analysis, Check, ComparisonResult, Reason
 from abkit.analyzer.wording import SYMBOLS, VERDICTS, compatible
-from abkit.report.page import Block, effects, figure, leave, section
 from abkit.report.doubts import needs_list
-from abkit.report.page import Block, effects, figure, section
+from abkit.report.page import Block, effects, figure, leave, section
 
 _STATUSES = {"pass": "✓ pass", "fail": "✕ fail", "not_enough_data": "… not enough data", "not_run": "– not run"}
 _PASSED = {True: "✓ yes", False: "✕ no", None: "– not run"}

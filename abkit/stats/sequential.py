@@ -114,7 +114,7 @@ class ConfidenceSequence:
         Size at which the interval should be narrowest.
     alpha : float
         Level for which it is tuned; intervals at other levels use the same mixture.
-    burn_in : array_like (...)
+    burn_in : int or array (...)
         No verdict with fewer units than this in either variant: the guarantee is asymptotic.
 
     Examples
@@ -127,7 +127,7 @@ class ConfidenceSequence:
 
     planned_units: float
     alpha: float
-    burn_in: npt.ArrayLike = 30
+    burn_in: int | Array = 30
     name: str = "confidence sequence"
 
     @property
@@ -138,11 +138,11 @@ class ConfidenceSequence:
     def multiplier(self, effect: Effect, alpha: npt.ArrayLike) -> Array:
         """Half-width in standard errors; infinite during the burn-in."""
         width = sequence_margin(effect.n, self.mixture_variance, alpha) * np.sqrt(effect.n)
-        return np.where(effect.smallest >= np.asarray(self.burn_in), width, np.inf)
+        return np.where(effect.smallest >= self.burn_in, width, np.inf)
 
     def p_value(self, effect: Effect) -> Array:
         """The smallest alpha at which this look rejects; 1 during the burn-in."""
         x = effect.n * self.mixture_variance
         with np.errstate(divide="ignore", invalid="ignore"):
             p = sequence_p_value(effect.value / effect.se, x)
-        return np.where(effect.smallest >= np.asarray(self.burn_in), p, 1.0)
+        return np.where(effect.smallest >= self.burn_in, p, 1.0)

@@ -55,3 +55,26 @@ def test_arrivals_show_visits_only_where_users_return() -> None:
     alone, back = (simulation(50, 50, returning=share) for share in (0.0, 0.2))
     assert [len(ab.plots.arrivals(one, axes()).lines) for one in (alone, back)] == [2, 3]
     assert "2,000 by day 14" in ab.plots.describe_arrivals(alone)
+
+
+def test_verdicts_fill_each_scenario_to_the_whole() -> None:
+    from tests.unit.analyzer.populations import experiment, past
+
+    found = ab.operating_characteristics(experiment(units=300, guardrail_metrics=[]), past(), runs=40)
+    drawn = ab.plots.verdicts(found, axes())
+    by_scenario: dict[float, float] = {}
+    for bar in drawn.patches:
+        by_scenario[bar.get_y()] = by_scenario.get(bar.get_y(), 0.0) + bar.get_width()
+    assert list(by_scenario.values()) == pytest.approx([100.0] * len(found.scenarios))
+    assert "no_effect: ships in" in ab.plots.describe_verdicts(found)
+
+
+def test_p_values_of_every_metric_rise_to_one() -> None:
+    from tests.unit.analyzer.populations import experiment, past
+
+    found = ab.aa_validation(experiment(), past(), runs=60)
+    drawn = ab.plots.p_values(found, axes())
+    curves = [line for line in drawn.lines if line.get_label() in {one.name for one in found.metrics}]
+    assert len(curves) == 5
+    assert all(curve.get_ydata()[-1] == 1.0 for curve in curves)
+    assert "success: " in ab.plots.describe_p_values(found)
