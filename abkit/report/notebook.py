@@ -125,7 +125,9 @@ def execute(
             notebook = _run(path, output, parameters, watch, folder)
     except PapermillExecutionError as error:
         raise _time_is_up(path, timeout) if watch.rang else _cell_failed(path, error) from None
-    except DeadKernelError:
+    except RuntimeError as error:  # DeadKernelError is one; or jupyter_client's before the kernel answered
+        if not isinstance(error, DeadKernelError) and "Kernel died" not in str(error):
+            raise
         if watch.rang:
             raise _time_is_up(path, timeout) from None
         raise KernelDiedError(

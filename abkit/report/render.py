@@ -111,7 +111,7 @@ def render_report(
     experiment = experiment or Experiment.from_yaml(target)
     source = notebook or bundled("notebooks", "experiment_report.ipynb")
     run_id = new_run_id(started)
-    own: dict[str, Scalar] = {"experiment": target, "as_of": as_of, "run_id": run_id, "now": iso(started)}
+    own: dict[str, Scalar] = {"experiment": target, "as_of": as_of, "run_id": run_id, "now": _iso(started)}
     taken = sorted(own.keys() & (parameters or {}).keys())
     if taken:
         raise ParameterError(f"the parameter {taken[0]!r} is set by the call itself; leave it out of the parameters")
@@ -186,8 +186,7 @@ def publish_run(run: Run, folder: Path, experiment: Experiment, document: Docume
         return publish(folder, run.run_id, files), found
 
 
-def iso(moment: datetime) -> str:
-    """Write a time as parameters and manifests have it: UTC, to the second."""
+def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
@@ -214,7 +213,7 @@ def _manifest(run: Run, fingerprint: str) -> dict[str, Any]:
     return {
         "schema": "abkit.manifest/1",
         "run_id": run.run_id,
-        "started_at": iso(run.started),
+        "started_at": _iso(run.started),
         "parameters": dict(run.parameters),
         "notebook": {"name": run.notebook.name, "sha256": hashlib.sha256(run.notebook.read_bytes()).hexdigest()},
         "data_fingerprint": fingerprint,

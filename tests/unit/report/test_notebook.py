@@ -69,6 +69,12 @@ def test_a_sleeping_cell_is_ended_in_time_and_its_process_too(tmp_path: Path) ->
     assert not Path(f"/proc/{pid_file.read_text()}").exists() or "Z" in _state(int(pid_file.read_text()))
 
 
+@pytest.mark.parametrize("timeout", [0.4, 0.7, 1.0])
+def test_time_that_is_up_before_the_kernel_answers_is_a_time_limit_too(tmp_path: Path, timeout: float) -> None:
+    with pytest.raises(TimeLimitError, match="ran longer than"):
+        run(tmp_path, "import time; time.sleep(3)", SENTINEL, timeout=timeout)
+
+
 def _state(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0]
