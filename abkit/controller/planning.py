@@ -12,7 +12,7 @@ from abkit.analyzer.plan_estimate import PlanEstimate
 from abkit.analyzer.planning import plan_experiment
 from abkit.analyzer.synthetic import synthetic_population
 from abkit.collectors import Source
-from abkit.collectors.population import read_population
+from abkit.collectors.population import MOST_UNITS, read_population
 from abkit.controller.analysis import source_of
 from abkit.controller.targets import find_experiment
 from abkit.errors import DefinitionError, ParameterError
@@ -138,7 +138,7 @@ def read_baseline(text: str) -> tuple[str, Baseline]:
     return name, found
 
 
-def population_of(experiment: Experiment, history: Any = None) -> Population:
+def population_of(experiment: Experiment, history: Any = None, *, most_units: int = MOST_UNITS) -> Population:
     """Return the past units that `history` means for the experiment; made-up ones for baseline numbers."""
     if isinstance(history, Mapping):
         return synthetic_population(experiment, history, np.random.default_rng(_SEED))
@@ -147,4 +147,4 @@ def population_of(experiment: Experiment, history: Any = None) -> Population:
             f"there is nothing to plan {experiment.key!r} with: give past data (a Source or a frame), or what is known "
             "of each metric, such as {'success': 0.3, 'cost_usd': ab.Baseline(0.02, sd=0.03)}"
         )
-    return read_population(experiment, source_of(experiment, history))
+    return read_population(experiment, source_of(experiment, history), most_units=most_units)
