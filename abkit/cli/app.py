@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abkit import __version__
-from abkit.cli import power, serve, simulate, store
+from abkit.cli import characteristics, power, serve, simulate, store
+from abkit.cli.options import named
 from abkit.errors import AbkitError, ParameterError, suggest
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def analyze(
     """Analyze an experiment and print what was found."""
     from abkit.controller.targets import analyze_target
 
-    _, analysis = analyze_target(_named(target), as_of=as_of)
+    _, analysis = analyze_target(named(target), as_of=as_of)
     typer.echo(analysis.to_json() if as_json else repr(analysis))
 
 
@@ -175,17 +176,11 @@ def report(
         raise typer.Exit(_GATE_FIRED)
 
 
+characteristics.add_commands(app)
 power.add_commands(app)
 store.add_commands(app)
 serve.add_commands(app)
 simulate.add_commands(app)
-
-
-def _named(target: str) -> str:
-    """An empty word would mean the bundled example; on a command line it is a variable that was not set."""
-    if not target.strip():
-        raise ParameterError("the target is empty: name an experiment file, or a key in the store")
-    return target
 
 
 def _parameters(pairs: Iterable[str]) -> dict[str, str]:
@@ -215,7 +210,7 @@ def _render(
     from abkit.controller.targets import find_experiment
     from abkit.report.fleet import render_all
 
-    experiments = {target: find_experiment(_named(target)) for target in targets}
+    experiments = {target: find_experiment(named(target)) for target in targets}
     reports: list[Report] = []
     failures: list[AbkitError] = []
     outcomes = render_all(

@@ -99,7 +99,7 @@ def _population(experiment: Experiment, source: Source, read: Array, columns: li
     found = dict(zip(columns, read[:, 3:].T, strict=True))
     if not source.long:
         _check(experiment, found, source.where)
-    sampled = f", every {round(all_units / units)}th of {all_units:,}" if all_units >= 2 * units else ""
+    sampled = f", one in {round(all_units / units)} of {all_units:,}" if all_units >= 2 * units else ""
     return Population(
         units=units,
         unit=unit,

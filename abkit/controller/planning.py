@@ -95,13 +95,19 @@ def plan_target(
     AbkitError
         As `plan` and `find_experiment` do.
     """
+    experiment, known = read_target(target, history=history, baselines=baselines)
+    return plan(experiment, known, sizes=read_sizes(sizes), daily_units=daily_units or None)
+
+
+def read_target(target: str, *, history: str = "", baselines: Sequence[str] = ()) -> tuple[Experiment, Any]:
+    """Return the experiment that a command line or a notebook names, and what is known of its past."""
     experiment = find_experiment(target)
     if history and baselines:
         raise ParameterError("give past data or baselines, not both")
     known: Any = dict(read_baseline(text) for text in baselines) or None
     if history:
         known = Source(replace(experiment.data or Data(), path=history, folder="", summary=None))
-    return plan(experiment, known, sizes=read_sizes(sizes), daily_units=daily_units or None)
+    return experiment, known
 
 
 def read_sizes(text: str) -> tuple[int, ...]:
