@@ -24,7 +24,7 @@ from abkit.collectors.observations import MetricsCollector
 from abkit.models import Variant
 from abkit.store.assignments import add_assignments, read_variants
 from abkit.store.engine import open_engine, reading, with_retry, writing
-from abkit.store.observation_tables import observation_keys, observations, quarantine, streams
+from abkit.store.observation_tables import key_pieces, key_runs, observations, quarantine, streams
 from abkit.store.schema import upgrade
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -57,7 +57,7 @@ def collector(url: str, **options: Any) -> MetricsCollector:
 
     return MetricsCollector(
         "default",
-        ObservationTables(streams, observations, observation_keys, quarantine),
+        ObservationTables(streams, observations, key_runs, key_pieces, quarantine),
         writing=lambda: writing(engine),
         reading=lambda: reading(engine),
         assign=assign,

@@ -11,8 +11,8 @@ from datetime import datetime
 from os import PathLike
 from typing import Any
 
-from abkit.collectors.observation_batch import BadRow, Batch, chunks, grouped, read_chunk
-from abkit.collectors.observation_files import lines_of
+from abkit.collectors.observation_batch import BadRow, Batch, Pending, grouped, read_piece
+from abkit.collectors.observation_files import pieces_of
 from abkit.collectors.observation_metrics import ReadsMetrics
 from abkit.collectors.observation_rows import Observation, read_row
 from abkit.collectors.observation_store import Assign, Attempt, ObservationStore, Outcome, Transaction
@@ -20,7 +20,9 @@ from abkit.collectors.observation_writes import ObservationTables
 from abkit.collectors.recorded import Recorded, RejectFile
 from abkit.errors import AbkitError, DataError, NotFoundError, ParameterError, StoreError
 
-_ROWS_IN_A_BATCH = 20_000
+_ROWS_IN_A_BATCH = 50_000
+_BYTES_IN_A_BATCH = 1 << 23
+_ROWS_AT_ONCE = 10_000
 _MOST_BUFFERED = 200_000
 
 
@@ -156,7 +158,7 @@ class MetricsCollector(ReadsMetrics):
         max_errors: int | None = None,
         as_new: bool = False,
     ) -> Recorded:
-        """Record many observations; every batch of 20,000 is stored whole or not at all.
+        """Record many observations; every batch of at most 50,000 is stored whole or not at all.
 
         A row is known by its `event_id` or, without one, by everything else in it, so that loading the same rows again
         adds nothing twice.
@@ -183,17 +185,23 @@ class MetricsCollector(ReadsMetrics):
             No such file or experiment.
         """
         done = Recorded()
+        pending = Pending(_ROWS_IN_A_BATCH, _BYTES_IN_A_BATCH)
         with RejectFile(reject_file) as rejects:
-            for chunk in chunks(lines_of(rows), _ROWS_IN_A_BATCH):
-                batches, bad = read_chunk(chunk, experiment_id, as_new=as_new)
+            for piece in pieces_of(rows, min(_ROWS_AT_ONCE, _ROWS_IN_A_BATCH)):
+                batches, bad = read_piece(piece, experiment_id, as_new=as_new)
                 self._reject(done, bad, rejects, max_errors)
                 done.rows += len(bad)
                 for batch in batches:
-                    outcome = self._store.add(batch)
-                    done.count(len(batch), outcome)
-                    refused = [(batch.lines[place], reason, batch.row(place)) for place, reason in outcome.refused]
-                    self._reject(done, refused, rejects, max_errors)
+                    self._store_all(pending.add(batch), done, rejects, max_errors)
+            self._store_all(pending.rest(), done, rejects, max_errors)
         return done
+
+    def _store_all(self, batches: Sequence[Batch], done: Recorded, rejects: RejectFile, max_errors: int | None) -> None:
+        for batch in batches:
+            outcome = self._store.add(batch)
+            done.count(len(batch), outcome)
+            refused = [(batch.lines[place], reason, batch.row(place)) for place, reason in outcome.refused]
+            self._reject(done, refused, rejects, max_errors)
 
     def _reject(self, done: Recorded, bad: Sequence[BadRow], rejects: RejectFile, max_errors: int | None) -> None:
         for line, reason, row in bad:
