@@ -29,12 +29,12 @@ def key_statement() -> str:
     """Return DuckDB's statement for the keys of a table `batch`.
 
     They are the md5 of the event id, or of the payload where there is none, in two halves, and half of the payload's.
-    Lengths keep parts apart, and the value enters by its bits.
+    NUL, which no text has, keeps parts apart, and the value enters by its bits.
     """
     names = ("user_id", "metric_type", "bits", "observed_at", "event_id")
     c = table_of("batch", *(column_of(name) for name in names)).c
-    texts = [part for text in (c.user_id, c.metric_type) for part in (func.strlen(text), ":", text)]
-    payload = func.md5_number(func.concat(*texts, c.bits, "@", c.observed_at))
+    nul = func.chr(0)
+    payload = func.md5_number(func.concat(c.user_id, nul, c.metric_type, nul, c.bits, "@", c.observed_at))
     named = func.md5_number(func.concat("id:", c.event_id))
     both = select(payload.label("payload"), case((c.event_id.is_not(None), named)).label("named")).subquery("both")
     event = func.coalesce(both.c.named, both.c.payload)

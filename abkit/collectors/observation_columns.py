@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -56,7 +57,11 @@ def _fields(rows: Any) -> dict[str, Any] | None:
     if set(map(type, rows)) != {dict}:
         return None
     names = set().union(*rows)
-    return {name: [row.get(name) for row in rows] for name in names} if names <= set(FIELDS) else None
+    if not names <= set(FIELDS):
+        return None
+    if set(map(len, rows)) == {len(names)}:  # all rows have all names
+        return {name: list(map(itemgetter(name), rows)) for name in names}
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def _experiment(column: Any, otherwise: str | None) -> str | None:

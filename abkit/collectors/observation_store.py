@@ -54,24 +54,23 @@ class ObservationStore:
         self._ledger = KeyLedger(tables.key_runs, tables.key_pieces)
         self._hashing: Any = None
 
-    def add(self, batch: Batch) -> Outcome:
-        """Store a batch; a second time it adds nothing."""
+    def prepared(self, batch: Batch) -> Callable[[], Outcome]:
+        """Return what stores a batch; done a second time, or with the same observations, it adds nothing."""
         if self._hashing is None:
             import duckdb
 
             self._hashing = duckdb.connect(config={"threads": 1})
         keys = EventKeys.of(batch.columns, self._hashing)
-        return self._attempt(lambda: self._add(batch, keys))
-
-    def _add(self, batch: Batch, keys: EventKeys) -> Outcome:
-        stream = stream_of(self._organization_id, batch.experiment_id)
         users = batch.columns["user_id"].combine_chunks().dictionary_encode()
-        names = users.dictionary.to_pylist()
+        return lambda: self._attempt(lambda: self._add(batch, keys, users))
+
+    def _add(self, batch: Batch, keys: EventKeys, users: Any) -> Outcome:
+        stream = stream_of(self._organization_id, batch.experiment_id)
         with self._writing() as connection:
             ids = (self._organization_id, batch.experiment_id)
             number = next_batch(connection, self._tables.streams, ids, stream)
-            variants = self._variants_of(connection, batch.experiment_id, names)
-            own = _taken([variants.get(name) for name in names], users.indices)
+            new_variants, variants = self._variants_of(connection, batch.experiment_id, users.dictionary.to_pylist())
+            own = _texts(variants).take(users.indices)
             refused = _refused(batch.columns["variant_id"], own)
             places = np.delete(np.arange(len(batch)), [place for place, _ in refused])
             new, disputed = self._add_keys(connection, stream, number, keys, places)
@@ -80,22 +79,28 @@ class ObservationStore:
             rows = [_aside(batch, place, stream, keys, now) for place in disputed.tolist()]
             add_quarantined(connection, self._tables.quarantine, rows)
         self._ledger.stored(stream, number)
-        self._remember(batch.experiment_id, variants)
+        self._remember(batch.experiment_id, new_variants)
         return Outcome(len(new), len(places) - len(new) - len(disputed), len(disputed), refused)
 
     def _now(self) -> int:
         return int(self._clock().timestamp() * 1_000_000)
 
-    def _variants_of(self, connection: Connection, experiment_id: str, users: Sequence[str]) -> Mapping[str, str]:
-        """The variants of users; one who has none is assigned, because recording is an exposure."""
+    def _variants_of(
+        self, connection: Connection, experiment_id: str, users: Sequence[str]
+    ) -> tuple[Mapping[str, str], list[str | None]]:
+        """The variants of users, and those that are new here; who has none is assigned: recording is an exposure."""
         known = self._variants.get(experiment_id, {})
-        unknown = [user for user in users if user not in known]
-        return {**known, **self._assign(connection, experiment_id, unknown)} if unknown else known
+        found = list(map(known.get, users))
+        if None not in found:
+            return {}, found
+        unknown = [user for user, variant in zip(users, found, strict=True) if variant is None]
+        given = self._assign(connection, experiment_id, unknown)
+        return given, [given.get(user) if own is None else own for user, own in zip(users, found, strict=True)]
 
     def _remember(self, experiment_id: str, variants: Mapping[str, str]) -> None:
-        if sum(map(len, self._variants.values())) > _REMEMBERED:
+        if sum(map(len, self._variants.values())) + len(variants) > _REMEMBERED:
             self._variants.clear()
-        self._variants[experiment_id] = dict(variants)
+        self._variants.setdefault(experiment_id, {}).update(variants)
 
     def _add_keys(
         self, connection: Connection, stream: int, number: int, keys: EventKeys, places: Places
@@ -125,10 +130,10 @@ class ObservationStore:
         add_observations(connection, self._tables.observations, stream, wanted)
 
 
-def _taken(values: Sequence[str | None], places: Any) -> Any:
+def _texts(values: Sequence[str | None]) -> Any:
     import pyarrow as pa
 
-    return pa.array(values, pa.string()).take(places)
+    return pa.array(values, pa.string())
 
 
 def _refused(said: Any, own: Any) -> list[tuple[int, str]]:

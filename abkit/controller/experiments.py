@@ -73,6 +73,7 @@ class ExperimentController(Lifecycle):
             assign=exposure.of_observed,
             clock=clock,
             attempt=with_retry,
+            overlaps=engine.dialect.name == "postgresql",
         )
         self._ids: dict[str, str] = {}
 

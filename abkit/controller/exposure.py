@@ -54,7 +54,8 @@ class Exposure:
         missing = [user for user in users if user not in given]
         if missing and stored.status == "running":
             split = Split.of(stored.experiment)
-            chosen = {user: split.variant(user) for user in missing}
-            add_assignments(connection, self._organization_id, experiment_id, chosen, now=self._clock())
-            given.update(read_variants(connection, self._organization_id, experiment_id, missing))
+            chosen = split.by_user(missing)
+            new = add_assignments(connection, self._organization_id, experiment_id, chosen, now=self._clock())
+            others = new < len(chosen)  # somebody else was quicker
+            given.update(read_variants(connection, self._organization_id, experiment_id, missing) if others else chosen)
         return given
