@@ -33,8 +33,8 @@ USERS = 50_000
 COLUMNS = "experiment_id text, user_id text, metric_type text, value double precision, observed_at timestamptz"
 
 
-def rows(size: int) -> Iterator[dict[str, Any]]:
-    for number in range(size):
+def rows(size: int, start: int = 0) -> Iterator[dict[str, Any]]:
+    for number in range(start, start + size):
         yield {
             "user_id": f"user-{number * 7919 % USERS}",
             "metric_type": ("cost_usd", "success", "latency_s")[number % 3],
@@ -52,7 +52,7 @@ def collector(url: str, **options: Any) -> MetricsCollector:
     def assign(connection: Connection, experiment_id: str, users: Sequence[str]) -> Mapping[str, str]:
         """As the controller does it."""
         found = read_variants(connection, "default", experiment_id, users)
-        new = split.by_user([user for user in users if user not in found])
+        new = {user: split.variant(user) for user in users if user not in found}
         added = add_assignments(connection, "default", experiment_id, new, now=NOW)
         return {**found, **(new if added == len(new) else read_variants(connection, "default", experiment_id, [*new]))}
 
@@ -114,6 +114,8 @@ def measure(url: str, size: int, plain: float) -> dict[str, float]:
     given = list(rows(size))
     first = seconds(lambda: one.record_many(given, experiment_id=EXPERIMENT))
     again = seconds(lambda: one.record_many(given, experiment_id=EXPERIMENT))
+    given = list(rows(size, size))
+    more = seconds(lambda: one.record_many(given, experiment_id=EXPERIMENT))
     given.clear()
     other = collector(url)
     extra = extra_mebibytes(lambda: other.record_many(rows(size), experiment_id="the-same-rows-streamed"))
@@ -124,13 +126,14 @@ def measure(url: str, size: int, plain: float) -> dict[str, float]:
             single.record("one-by-one", row["user_id"], row["metric_type"], row["value"], None, NOW, f"event-{number}")
         single.close()
 
+    alone = 10 * seconds(each)
     return {
         "rows": size,
-        "rows_per_second": size / first,
-        "plain_rows_per_second": size / plain,
-        "ratio_to_plain": plain / first,
-        "repeated_rows_per_second": size / again,
-        "single_records_per_second": size / 10 / seconds(each),
+        "plain_microseconds_per_row": 1e6 * plain / size,
+        "ratio_to_plain": plain / more,
+        "ratio_with_new_users": plain / first,
+        "ratio_when_repeated": plain / again,
+        "ratio_of_single_records": plain / alone,
         "extra_mebibytes": extra,
     }
 

@@ -2,7 +2,7 @@
 
 A batch looks only for those of its events that the sieve cannot rule out, so that new events cost no reading, and
 storing its keys costs a few bytes each, at every level once. Levels go by powers of eight, so that there are at most
-seven runs of each, and a run at level n is cut into 8 ** (n - 3) pieces by the first bits of its keys.
+seven runs of each, and a run at level n is cut into 8 ** (n - 4) pieces by the first bits of its keys.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from abkit.collectors.key_query import (
 from abkit.collectors.key_sieve import MOST_WORDS, Sieve
 
 _MERGED = 8
-_SMALLEST_PIECE = 512
-_PIECES_AT_ONCE = 16
+_FIRST_CUT = 4
+_SMALLEST_PIECE = 4096
+_SIFTED_ANYWAY = 1 << 18
+_PIECES_AT_ONCE = 8
 
 
 class KeyLedger:
@@ -80,7 +82,7 @@ class KeyLedger:
         size = sum(size for _, _, size in runs)
         sieve = self._sieves.pop(stream, None)
         if sieve is None or sieve.batches >= batch or not sieve.has_room(size + asked):
-            if asked * _SMALLEST_PIECE < size:
+            if asked * _SMALLEST_PIECE + _SIFTED_ANYWAY < size:
                 return None
             sieve = Sieve(2 * size + asked)
             while self._sieves and sum(map(len, self._sieves.values())) + len(sieve) > MOST_WORDS:
@@ -119,7 +121,7 @@ class KeyLedger:
 
 
 def _bits(level: int) -> int:
-    return 3 * max(level - 3, 0)
+    return 3 * max(level - _FIRST_CUT, 0)
 
 
 def _place(events: Numbers, level: int) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Final
 
+import numpy as np
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -33,8 +34,20 @@ def add_observations(connection: Connection, table: Table, stream: int, columns:
     statement = str(sqlite.insert(table).compile(dialect=connection.dialect))
     size = len(columns["user_id"])
     for start in range(0, size, _ROWS_AT_ONCE):  # handed to the driver as they are: their types are known
-        parts = [column.slice(start, _ROWS_AT_ONCE).to_pylist() for column in columns.values()]
+        parts = [_python(column.slice(start, _ROWS_AT_ONCE)) for column in columns.values()]
         connection.exec_driver_sql(statement, list(zip(repeat(stream), *parts, strict=False)))
+
+
+def _python(column: Any) -> list[Any]:
+    """As `to_pylist`, but texts that are the same are one, and numbers take half the time."""
+    import pyarrow as pa
+
+    if not pa.types.is_string(column.type):
+        return column.to_numpy().tolist()  # type: ignore[no-any-return]
+    codes = column.combine_chunks().dictionary_encode()
+    if 2 * len(codes.dictionary) > len(codes):
+        return column.to_pylist()  # type: ignore[no-any-return]
+    return np.array(codes.dictionary.to_pylist(), object)[codes.indices.to_numpy()].tolist()
 
 
 def add_quarantined(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

@@ -54,7 +54,7 @@ class Exposure:
         missing = [user for user in users if user not in given]
         if missing and stored.status == "running":
             split = Split.of(stored.experiment)
-            chosen = split.by_user(missing)
+            chosen = {user: split.variant(user) for user in missing}
             new = add_assignments(connection, self._organization_id, experiment_id, chosen, now=self._clock())
             others = new < len(chosen)  # somebody else was quicker
             given.update(read_variants(connection, self._organization_id, experiment_id, missing) if others else chosen)

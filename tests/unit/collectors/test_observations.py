@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from abkit.assignment import Split
 from abkit.collectors import Source, collect
+from abkit.collectors import observations as loading
 from abkit.collectors.observation_rows import BadRowError, read_row
 from abkit.collectors.observation_writes import ObservationTables
 from abkit.collectors.observations import MetricsCollector
@@ -488,6 +489,19 @@ HOSTILE = [
     "%s",
     "é" * 90,
 ]
+
+
+def test_a_load_that_stores_while_it_reads_is_the_same_load(store: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_ROWS_IN_A_BATCH", 100)
+    one = collector(store, overlaps=True)
+    rows = [row(number, value="x" if number == 777 else number) for number in range(1050)]
+    got = one.record_many(iter(rows), experiment_id="e1")
+    assert (got.rows, got.added, got.rejected) == (1050, 1049, 1)
+    with pytest.raises(DataError, match=r"more than the 0 allowed; 0 observations before them are stored"):
+        one.record_many(rows, experiment_id="e1", max_errors=0)
+    with pytest.raises(NotFoundError, match="no experiment"):
+        one.record_many(rows, experiment_id="zzz")
+    assert one.record_many(rows, experiment_id="e1").repeated == 1049
 
 
 def test_hostile_text_is_text(store: Engine) -> None:
