@@ -20,7 +20,7 @@ Run = tuple[int, int, int]
 class _Unsigned(UserDefinedType[int]):
     cache_ok = True
 
-    def get_col_spec(self) -> str:
+    def get_col_spec(self, **_: Any) -> str:
         return "UBIGINT"
 
 
@@ -39,14 +39,12 @@ def key_statement() -> str:
     both = select(payload.label("payload"), case((c.event_id.is_not(None), named)).label("named")).subquery("both")
     event = func.coalesce(both.c.named, both.c.payload)
     statement = select(
-        _half(event, 64).label("event"), _half(event, 0).label("check"), _half(both.c.payload, 64).label("payload")
+        cast(event.op(">>")(64), _Unsigned()).label("event"),
+        cast(event.op("&")(literal(2**64 - 1)), _Unsigned()).label("check"),
+        cast(both.c.payload.op(">>")(64), _Unsigned()).label("payload"),
     )
     dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
     return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-
-
-def _half(number: Any, shift: int) -> Any:
-    return cast(number.op(">>")(shift).op("&")(literal(2**64 - 1)), _Unsigned())
 
 
 def next_batch(connection: Connection, streams: Table, ids: tuple[str, str], stream: int) -> int:

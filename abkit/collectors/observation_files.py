@@ -59,8 +59,7 @@ def pieces_of(rows: Any, size: int) -> Iterator[Piece]:
     if isinstance(rows, str | PathLike):
         source = _file(Path(rows))
         while found := list(islice(source, size)):
-            lines, read = zip(*found, strict=True)
-            yield Piece(lines, list(read))
+            yield Piece([line for line, _ in found], [row for _, row in found])
     elif hasattr(rows, "columns") and not isinstance(rows, Mapping):
         yield from _frame(rows, size)
     elif isinstance(rows, Iterable) and not isinstance(rows, Mapping | bytes):

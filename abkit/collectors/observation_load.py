@@ -88,8 +88,8 @@ class Load:
                 "\n".join(
                     [
                         f"{self.done.rejected:,} rows cannot be observations, more than the {self._max_errors:,} "
-                        f"allowed; {self.done.added:,} observations before them are stored, and loading again adds none "
-                        "twice:",
+                        f"allowed; {self.done.added:,} observations before them are stored, and loading again adds "
+                        "none twice:",
                         *(f"  - {example}" for example in self.done.examples),
                     ]
                 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from functools import cache
+from itertools import chain, islice, repeat
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 _ROWS_AT_ONCE: Final = 5_000
+_ROWS_IN_A_STATEMENT: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +33,27 @@ def add_observations(connection: Connection, table: Table, stream: int, columns:
     if connection.dialect.name == "postgresql":
         _copy(connection, table, stream, columns)
         return
-    statement = str(sqlite.insert(table).compile(dialect=connection.dialect))
     size = len(columns["user_id"])
-    for start in range(0, size, _ROWS_AT_ONCE):  # handed to the driver as they are: their types are known
+    for start in range(0, size, _ROWS_AT_ONCE):
         parts = [_python(column.slice(start, _ROWS_AT_ONCE)) for column in columns.values()]
-        connection.exec_driver_sql(statement, list(zip(repeat(stream), *parts, strict=False)))
+        length = min(_ROWS_AT_ONCE, size - start)
+        values = chain.from_iterable(zip(repeat(stream, length), *parts, strict=True))
+        for rows in (_ROWS_IN_A_STATEMENT, 1):
+            count, length = divmod(length, rows)
+            some = [tuple(islice(values, rows * len(table.columns))) for _ in range(count)]
+            if some:  # handed to the driver as they are: their types are known
+                connection.exec_driver_sql(_insert_statement(table, rows), some)
+
+
+@cache
+def _insert_statement(table: Table, rows: int) -> str:
+    """An insert of several rows at once, which costs SQLite half as much for each."""
+    names = [column.name for column in table.columns]
+    return str(sqlite.insert(table).values([dict.fromkeys(names)] * rows).compile(dialect=sqlite.dialect()))
 
 
 def _python(column: Any) -> list[Any]:
-    """As `to_pylist`, but texts that are the same are one, and numbers take half the time."""
+    """As `to_pylist`, in half the time where numbers are numbers, or texts come again and again."""
     import pyarrow as pa
 
     if not pa.types.is_string(column.type):
@@ -47,7 +61,7 @@ def _python(column: Any) -> list[Any]:
     codes = column.combine_chunks().dictionary_encode()
     if 2 * len(codes.dictionary) > len(codes):
         return column.to_pylist()  # type: ignore[no-any-return]
-    return np.array(codes.dictionary.to_pylist(), object)[codes.indices.to_numpy()].tolist()
+    return np.array(codes.dictionary.to_pylist(), object)[codes.indices.to_numpy()].tolist()  # type: ignore[no-any-return]
 
 
 def add_quarantined(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

@@ -3,8 +3,8 @@
 A `stream` is the observations of one experiment of one organization, as a number that follows from both ids: it leads
 every key and index here, as the two ids do elsewhere, in 8 bytes instead of 45. Observations have no unique index of
 their own, because keeping one over text costs a load thirteen times its speed, and over numbers still more than the
-rows themselves. Keys are kept as sorted runs instead, one for every batch, which are merged eight at a time; each run is
-cut into pieces by the first bits of its keys, so that looking for a few reads little.
+rows themselves. Keys are kept as sorted runs instead, one for every batch, which are merged eight at a time; each run
+is cut into pieces by the first bits of its keys, so that looking for a few reads little.
 """
 
 from __future__ import annotations
