@@ -1,7 +1,7 @@
 """Ingestion with idempotency against plain inserts of the same rows without any. JSON on stdout.
 
 SQLite: executemany into a table without an index, in CPU seconds of this process. PostgreSQL: binary COPY into one, in
-seconds by the clock, because the server is a process of its own; give `--postgresql URL` of an empty database that may be
+seconds by the clock, because the server is a process of its own; give `--postgresql URL` of an empty database that may
 written to. Memory is measured first, before anything has left room that could be used again.
 """
 

@@ -2,12 +2,12 @@
 
 A batch looks only for those of its events that the sieve cannot rule out, so that new events cost no reading, and
 storing its keys costs a few bytes each, at every level once. Levels go by powers of eight, so that there are at most
-seven runs of each, and a run at level n is cut into 8 ** (n - 4) pieces by the first bits of its keys.
+seven runs of each, and a run at level n is cut into 8 ** (n - 3) pieces by the first bits of its keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,18 +18,17 @@ from abkit.collectors.key_query import (
     Run,
     drop_level,
     read_events,
-    read_pieces,
+    read_piece,
     read_runs,
     write_pieces,
     write_run,
 )
-from abkit.collectors.key_sieve import MOST_WORDS, Sieve
+from abkit.collectors.key_sieve import MOST_WORDS, Sieve, words_for
 
 _MERGED = 8
-_FIRST_CUT = 4
-_SMALLEST_PIECE = 4096
+_FIRST_CUT = 3
+_SMALLEST_PIECE = 512
 _SIFTED_ANYWAY = 1 << 18
-_PIECES_AT_ONCE = 8
 
 
 class KeyLedger:
@@ -47,11 +46,12 @@ class KeyLedger:
         found, payloads = np.zeros(len(keys), bool), keys.payloads.copy()
         for level in sorted({level for level, _, _ in runs}) if len(suspects) else ():
             place = _place(keys.events[suspects], level)
-            for number, stored in self._read(connection, stream, level, np.unique(place)):
-                asked = suspects[np.searchsorted(place, number) : np.searchsorted(place, number, "right")]
-                these, there = stored.match(keys.taken(asked))
-                found[asked[these]] = True
-                payloads[asked[these]] = stored.payloads[there]
+            for piece in np.unique(place).tolist():
+                asked = suspects[np.searchsorted(place, piece) : np.searchsorted(place, piece, "right")]
+                for stored in self._read(connection, stream, level, piece):
+                    these, there = stored.match(keys.taken(asked))
+                    found[asked[these]] = True
+                    payloads[asked[these]] = stored.payloads[there]
         return found, payloads
 
     def add(self, connection: Connection, stream: int, batch: int, keys: EventKeys) -> None:
@@ -84,9 +84,11 @@ class KeyLedger:
         if sieve is None or sieve.batches >= batch or not sieve.has_room(size + asked):
             if asked * _SMALLEST_PIECE + _SIFTED_ANYWAY < size:
                 return None
-            sieve = Sieve(2 * size + asked)
-            while self._sieves and sum(map(len, self._sieves.values())) + len(sieve) > MOST_WORDS:
+            del sieve  # the old one is let go first: two of them are too much
+            words = words_for(2 * size + asked)
+            while self._sieves and sum(map(len, self._sieves.values())) + words > MOST_WORDS:
                 self._sieves.pop(next(iter(self._sieves)))
+            sieve = Sieve(words)
         for run in runs:
             if run[1] > sieve.batches:
                 for events in read_events(connection, self._pieces, stream, run):
@@ -94,11 +96,8 @@ class KeyLedger:
         self._sieves[stream] = sieve
         return sieve
 
-    def _read(self, connection: Connection, stream: int, level: int, wanted: Any) -> Iterator[tuple[int, EventKeys]]:
-        for start in range(0, len(wanted), _PIECES_AT_ONCE):
-            some = wanted[start : start + _PIECES_AT_ONCE].tolist()
-            for piece, events, marks in read_pieces(connection, self._pieces, stream, level, some):
-                yield piece, EventKeys.read(events, marks)
+    def _read(self, connection: Connection, stream: int, level: int, piece: int) -> list[EventKeys]:
+        return [EventKeys.read(*parts) for parts in read_piece(connection, self._pieces, stream, level, piece)]
 
     def _write(self, connection: Connection, stream: int, level: int, run: int, keys: EventKeys) -> None:
         place = _place(keys.events, level)
@@ -111,10 +110,9 @@ class KeyLedger:
         write_pieces(connection, self._pieces, rows)
 
     def _merge(self, connection: Connection, stream: int, level: int, run: int) -> None:
-        """Write the runs of a level as one of the next, a few pieces at a time."""
-        for start in range(0, 1 << _bits(level), _PIECES_AT_ONCE):
-            wanted = np.arange(start, min(start + _PIECES_AT_ONCE, 1 << _bits(level)))
-            parts = [keys for _, keys in self._read(connection, stream, level, wanted)]
+        """Write the runs of a level as one of the next, a piece at a time."""
+        for piece in range(1 << _bits(level)):
+            parts = self._read(connection, stream, level, piece)
             if parts:
                 self._write(connection, stream, level + 1, run, EventKeys.merged(parts))
         drop_level(connection, (self._runs, self._pieces), stream, level)

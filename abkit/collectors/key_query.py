@@ -71,19 +71,15 @@ def read_events(connection: Connection, pieces: Table, stream: int, run: Run) ->
     """Yield the keys of a run, without what belongs to them."""
     c = pieces.c
     statement = select(c.events).where(c.stream == stream, c.level == run[0], c.run == run[1])
-    with connection.execute(statement.execution_options(yield_per=64)) as found:
+    with connection.execute(statement.execution_options(yield_per=4)) as found:
         yield from found.scalars()
 
 
-def read_pieces(
-    connection: Connection, pieces: Table, stream: int, level: int, wanted: Sequence[int]
-) -> list[tuple[int, bytes, bytes]]:
-    """Return these pieces of all runs of a level, in order."""
+def read_piece(connection: Connection, pieces: Table, stream: int, level: int, piece: int) -> list[tuple[bytes, bytes]]:
+    """Return the same piece of all runs of a level."""
     c = pieces.c
-    statement = select(c.piece, c.events, c.marks).where(
-        c.stream == stream, c.level == level, c.piece.in_(list(wanted))
-    )
-    return [(row.piece, row.events, row.marks) for row in connection.execute(statement.order_by(c.piece, c.run))]
+    statement = select(c.events, c.marks).where(c.stream == stream, c.level == level, c.piece == piece)
+    return [(row.events, row.marks) for row in connection.execute(statement)]
 
 
 def write_pieces(connection: Connection, pieces: Table, rows: Sequence[dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from abkit.collectors.event_keys import Numbers
 _BITS = 5
 _KEYS_IN_A_WORD = 3
 _FEWEST_WORDS = 1 << 12
-MOST_WORDS = 1 << 22
+MOST_WORDS = 1 << 21
 
 
 class Sieve:
@@ -19,20 +19,19 @@ class Sieve:
 
     Parameters
     ----------
-    room : int
-        How many keys it should hold; with more, or beyond 32 MiB, it lets more new keys pass.
+    words : int
+        A power of two; see `words_for`.
 
     Examples
     --------
-    >>> sieve = Sieve(1000)
+    >>> sieve = Sieve(words_for(1000))
     >>> sieve.add(np.array([7, 1 << 63], np.uint64))
     >>> sieve.may_hold(np.array([7, 8, 1 << 63], np.uint64)).tolist()
     [True, False, True]
     """
 
-    def __init__(self, room: int) -> None:
-        words = 1 << (max(room // _KEYS_IN_A_WORD, _FEWEST_WORDS) - 1).bit_length()
-        self._words = np.zeros(min(words, MOST_WORDS), np.uint64)
+    def __init__(self, words: int) -> None:
+        self._words = np.zeros(words, np.uint64)
         self._shift = np.uint64(64 - (len(self._words) - 1).bit_length())
         self.batches = 0
         """The number of the last batch whose keys are in."""
@@ -59,3 +58,8 @@ def _pattern(events: Numbers) -> Numbers:
     for place in range(_BITS):
         pattern |= np.uint64(1) << ((events >> np.uint64(6 * place)) & np.uint64(63))
     return pattern
+
+
+def words_for(keys: int) -> int:
+    """Return how many words so many keys need; more than 16 MiB are not given, and then more new keys pass."""
+    return min(1 << (max(keys // _KEYS_IN_A_WORD, _FEWEST_WORDS) - 1).bit_length(), MOST_WORDS)

@@ -12,7 +12,7 @@ from abkit.collectors.observation_store import ObservationStore, Outcome
 from abkit.collectors.recorded import Recorded, RejectFile
 from abkit.errors import DataError
 
-_BYTES_IN_A_BATCH: Final = 1 << 24
+_BYTES_IN_A_BATCH: Final = 1 << 23
 
 
 class Load:

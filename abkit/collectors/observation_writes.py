@@ -77,10 +77,12 @@ def _copy(connection: Connection, table: Table, stream: int, columns: dict[str, 
 
     size = len(columns["user_id"])
     rows = pa.table({"stream": pa.repeat(pa.scalar(stream, pa.int64()), size), **columns})
-    sink = io.BytesIO()
-    csv.write_csv(rows, sink, csv.WriteOptions(include_header=False, quoting_style="needed"))
+    options = csv.WriteOptions(include_header=False, quoting_style="needed")
     quote = connection.dialect.identifier_preparer.quote
     statement = f"COPY {quote(table.name)} ({', '.join(map(quote, rows.column_names))}) FROM STDIN (FORMAT csv)"
     raw: Any = connection.connection.driver_connection
     with raw.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(sink.getbuffer())
+        for start in range(0, size, _ROWS_AT_ONCE):  # the server reads the one while the next is written
+            sink = io.BytesIO()
+            csv.write_csv(rows.slice(start, _ROWS_AT_ONCE), sink, options)
+            copy.write(sink.getbuffer())

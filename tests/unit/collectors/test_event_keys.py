@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select
 from abkit.collectors import key_ledger
 from abkit.collectors import observations as loading
 from abkit.collectors.event_keys import EventKeys
-from abkit.collectors.key_sieve import MOST_WORDS, Sieve
+from abkit.collectors.key_sieve import MOST_WORDS, Sieve, words_for
 from abkit.collectors.observation_batch import Batch
 from abkit.collectors.observation_columns import columns_of
 from abkit.collectors.observation_rows import BadRowError, read_row
@@ -110,14 +110,14 @@ def test_many_experiments_share_the_memory_of_sieves(store: Engine, monkeypatch:
 def test_a_sieve_lets_every_key_pass_that_is_in_and_few_others() -> None:
     size = 50_000
     inside, outside = some_keys(size).events, some_keys(size).events
-    sieve = Sieve(size)
+    sieve = Sieve(words_for(size))
     for part in np.array_split(inside, 7):
         sieve.add(part)
     assert sieve.may_hold(inside).all()
     assert sieve.may_hold(outside).mean() < 0.005
     assert sieve.has_room(size)
     assert not sieve.has_room(10 * size)
-    assert len(Sieve(10**12)) == MOST_WORDS
+    assert words_for(10**12) == MOST_WORDS
 
 
 def test_matching_finds_what_is_there() -> None:
