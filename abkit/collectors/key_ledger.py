@@ -38,9 +38,14 @@ class KeyLedger:
         self._runs, self._pieces = runs, pieces
         self._sieves: dict[int, Sieve] = {}
 
-    def find(self, connection: Connection, stream: int, batch: int, keys: EventKeys) -> tuple[Any, Numbers]:
+    def runs(self, connection: Connection, stream: int) -> list[Run]:
+        """Return what is there, for `find` and `add`."""
+        return read_runs(connection, self._runs, stream)
+
+    def find(
+        self, connection: Connection, stream: int, batch: int, runs: Sequence[Run], keys: EventKeys
+    ) -> tuple[Any, Numbers]:
         """Say which of these sorted events are stored, and return their payloads; where they are not, their own."""
-        runs = read_runs(connection, self._runs, stream)
         sieve = self._sieve(connection, stream, batch, runs, len(keys))
         suspects = np.arange(len(keys)) if sieve is None else np.flatnonzero(sieve.may_hold(keys.events))
         found, payloads = np.zeros(len(keys), bool), keys.payloads.copy()
@@ -54,7 +59,7 @@ class KeyLedger:
                     payloads[asked[these]] = stored.payloads[there]
         return found, payloads
 
-    def add(self, connection: Connection, stream: int, batch: int, keys: EventKeys) -> None:
+    def add(self, connection: Connection, stream: int, batch: int, runs: Sequence[Run], keys: EventKeys) -> None:
         """Keep sorted keys that were not found."""
         if not len(keys):
             return
@@ -64,12 +69,11 @@ class KeyLedger:
         sieve = self._sieves.get(stream)
         if sieve is not None:
             sieve.add(keys.events)
-        runs = read_runs(connection, self._runs, stream)
-        while len(full := [run for run in runs if run[0] == level]) >= _MERGED:
+        size = len(keys)
+        while len(full := [before for at, _, before in runs if at == level]) + 1 >= _MERGED:
             self._merge(connection, stream, level, batch)
-            level += 1
-            runs.append((level, batch, sum(size for _, _, size in full)))
-            write_run(connection, self._runs, stream, runs[-1])
+            level, size = level + 1, size + sum(full)
+            write_run(connection, self._runs, stream, (level, batch, size))
 
     def stored(self, stream: int, batch: int) -> None:
         """Take note that the transaction of a batch has ended well."""

@@ -108,8 +108,9 @@ class ObservationStore:
         """Keep the keys of new observations, and return the places of these, and of disputed ones."""
         first, group = keys.taken(places).grouped()
         events = keys.taken(places[first])
-        is_stored, payloads = self._ledger.find(connection, stream, number, events)
-        self._ledger.add(connection, stream, number, events.taken(~is_stored))
+        runs = self._ledger.runs(connection, stream)
+        is_stored, payloads = self._ledger.find(connection, stream, number, runs, events)
+        self._ledger.add(connection, stream, number, runs, events.taken(~is_stored))
         new = np.sort(places[first[~is_stored]])
         return new, places[keys.payloads[places] != payloads[group]]
 

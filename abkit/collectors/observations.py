@@ -20,7 +20,7 @@ from abkit.collectors.observation_writes import ObservationTables
 from abkit.collectors.recorded import Recorded, RejectFile
 from abkit.errors import AbkitError, NotFoundError, ParameterError, StoreError
 
-_ROWS_IN_A_BATCH = 20_000
+_ROWS_IN_A_BATCH = 30_000
 _ROWS_AT_ONCE = 5_000
 _MOST_BUFFERED = 200_000
 
@@ -160,7 +160,7 @@ class MetricsCollector(ReadsMetrics):
         max_errors: int | None = None,
         as_new: bool = False,
     ) -> Recorded:
-        """Record many observations; every batch of at most 20,000 is stored whole or not at all.
+        """Record many observations; every batch of at most 30,000 is stored whole or not at all.
 
         A row is known by its `event_id` or, without one, by everything else in it, so that loading the same rows again
         adds nothing twice.
