@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from abkit.analyzer.plain import to_plain
+from abkit.analyzer.plain import comparison_row, to_plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -284,7 +284,7 @@ class Analysis:
         """Return one row per metric and comparison."""
         import pandas as pd
 
-        return pd.DataFrame([_row(metric, one) for metric in self.metrics for one in metric.comparisons])
+        return pd.DataFrame([comparison_row(metric, one) for metric in self.metrics for one in metric.comparisons])
 
     def __repr__(self) -> str:
         from abkit.analyzer.render import to_text
@@ -295,25 +295,3 @@ class Analysis:
         from abkit.analyzer.render import to_html
 
         return to_html(self)
-
-
-def _row(metric: MetricResult, one: ComparisonResult) -> dict[str, Any]:
-    return {
-        "metric": metric.name,
-        "role": metric.role,
-        "goal": metric.goal,
-        "variant": one.variant,
-        "level": metric.levels[one.variant].value,
-        "difference": one.difference.value,
-        "difference_low": one.difference.low,
-        "difference_high": one.difference.high,
-        "lift": one.lift.value,
-        "lift_low": one.lift.low,
-        "lift_high": one.lift.high,
-        "p_value": one.p_value,
-        "p_value_adjusted": one.p_value_adjusted,
-        "is_significant": one.is_significant,
-        "direction": one.direction,
-        "guardrail": one.guardrail.status if one.guardrail else None,
-        "method": one.method,
-    }
