@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
 from abkit.analyzer import numbers
 from abkit.analyzer.result import Analysis, ComparisonResult, MetricResult
 from abkit.analyzer.wording import SYMBOLS, VERDICTS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _DIRECTIONS = {"better": "▲ better", "worse": "▼ worse"}
 
@@ -64,35 +60,6 @@ def to_text(analysis: Analysis) -> str:
         lines.insert(0, "the numbers below are not usable: the experiment is invalid")
     failing = [f"check {check.name}: {check.message}" for check in analysis.checks if check.status == "fail"]
     return "\n".join([headline(analysis), analysis.decision.recommendation, *failing, *lines])
-
-
-def to_frame(analysis: Analysis) -> pd.DataFrame:
-    """Lay out one row per metric and comparison, full precision."""
-    import pandas as pd
-
-    return pd.DataFrame([_record(metric, one) for metric in analysis.metrics for one in metric.comparisons])
-
-
-def _record(metric: MetricResult, one: ComparisonResult) -> dict[str, Any]:
-    return {
-        "metric": metric.name,
-        "role": metric.role,
-        "goal": metric.goal,
-        "variant": one.variant,
-        "level": metric.levels[one.variant].value,
-        "difference": one.difference.value,
-        "difference_low": one.difference.low,
-        "difference_high": one.difference.high,
-        "lift": one.lift.value,
-        "lift_low": one.lift.low,
-        "lift_high": one.lift.high,
-        "p_value": one.p_value,
-        "p_value_adjusted": one.p_value_adjusted,
-        "is_significant": one.is_significant,
-        "direction": one.direction,
-        "guardrail": one.guardrail.status if one.guardrail else None,
-        "method": one.method,
-    }
 
 
 def to_html(analysis: Analysis) -> str:

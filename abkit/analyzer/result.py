@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from abkit.analyzer.plain import to_plain
+from abkit.analyzer.plain import comparison_row, to_plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -282,9 +282,9 @@ class Analysis:
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per metric and comparison."""
-        from abkit.analyzer.render import to_frame
+        import pandas as pd
 
-        return to_frame(self)
+        return pd.DataFrame([comparison_row(metric, one) for metric in self.metrics for one in metric.comparisons])
 
     def __repr__(self) -> str:
         from abkit.analyzer.render import to_text

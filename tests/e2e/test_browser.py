@@ -107,7 +107,7 @@ def test_an_invalid_experiment_folds_its_effects_away(page: Page, tmp_path: Path
     report = render_report(str(root / "examples/headline/headline-cached.yml"), tmp_path)
     open_report(page, report.html)
     assert page.locator(".verdict h2").inner_text() == "✕ Invalid"
-    assert page.locator("details.unusable").count() == 4
+    assert page.locator("details.unusable").count() == 5
     assert not page.locator("details.unusable img").first.is_visible()
 
 
