@@ -11,7 +11,7 @@ from abkit.errors import ParameterError
 _NAMES = re.compile(r"(^|[_-])(passwords?|passwd|secrets?|token|api_?keys?|(access|private)_?key|credentials?)$", re.I)
 _IN_ADDRESS = re.compile(r"(?<=://)[^\s/@:'\"<>]*:([^\s/@'\"<>]+)@")
 _SHAPES = {
-    "an address with a password": re.compile(r"[a-z][a-z0-9+.-]*://[^\s/@:'\"<>]*:[^\s/@'\"<>]+@", re.I),
+    "an address with a password": re.compile(r"://[^\s/@:'\"<>]*:[^\s/@'\"<>]+@"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
     "an API key of abkit": re.compile(r"\babk_[A-Za-z0-9]{4,}_[A-Za-z0-9_-]{20,}"),
     "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),

@@ -38,6 +38,12 @@ class Entry:
     rendered_at: str
     page: Path
 
+    @property
+    def times(self) -> tuple[str, str]:
+        """Until when rows count and when the report was rendered, to the minute."""
+        as_of, rendered = (f"{moment[:10]} {moment[11:16]}Z" for moment in (self.as_of, self.rendered_at))
+        return as_of, rendered
+
 
 def entry_of(page: Path, manifest: Mapping[str, Any], analysis: Mapping[str, Any]) -> Entry:
     """Return what is said about a published report."""
