@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -85,6 +87,8 @@ def render_all(targets: Sequence[str], render: Callable[[str], Report | Skipped]
         except OSError as error:
             what = f"the report of {target} could not be written: {error}; the previous one is untouched"
             return Failed(target, ReportError(what))
+        finally:
+            _close_event_loop()
         return done if isinstance(done, Skipped) else Rendered(target, done)
 
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="report")
@@ -97,3 +101,9 @@ def render_all(targets: Sequence[str], render: Callable[[str], Report | Skipped]
         raise
     finally:
         pool.shutdown(wait=True)
+
+
+def _close_event_loop() -> None:
+    """The notebook's client leaves one in each thread that it worked in."""
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_event_loop().close()
