@@ -1,4 +1,4 @@
-"""Faults that happen to reports: torn reads, kills, stuck processes, a full disk. Whatever happens, `latest` is whole."""
+"""Torn reads, kills, stuck processes, a full disk: whatever happens, `latest` is whole."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ ANALYSIS = {
     "data": {"fingerprint": "sha256:0"},
 }
 SENTINEL = f"""from IPython.display import display
-display({{"application/vnd.abkit.report+json": {{"run_id": run_id, "analysis": {ANALYSIS!r}}}}}, raw=True)"""
+display({{"application/vnd.abkit.report+json": {{"run_id": run_id, "analysis": {ANALYSIS!r}}}, "text/plain": ""}}, raw=True)"""
 
 
 def notebook(folder: Path, *cells: str) -> Path:
@@ -101,12 +101,12 @@ PUBLISH_FOR_EVER = """
 import itertools, sys
 from pathlib import Path
 from abkit.report.publish import locked, publish
-with locked(Path(sys.argv[1])):
+folder, name, *files = sys.argv[1:]
+with locked(Path(folder)):
     for number in itertools.count():
-        run = f"{sys.argv[2]}-{number}"
-        text = f"{run} {'x' * 300_000} end"
-        publish(Path(sys.argv[1]), run, dict.fromkeys(%r, text))
-""" % (NAMES,)
+        run = f"{name}-{number}"
+        publish(Path(folder), run, dict.fromkeys(files, f"{run} {'x' * 300_000} end"))
+"""
 
 
 @pytest.mark.parametrize("moments", [6, pytest.param(50, marks=pytest.mark.slow)])
@@ -114,7 +114,7 @@ def test_a_kill_at_any_moment_leaves_latest_whole(tmp_path: Path, moments: int) 
     rng = random.Random(moments)
     publish(tmp_path, "first", dict.fromkeys(NAMES, text_of("first")))
     for number in range(moments):
-        writer = subprocess.Popen([sys.executable, "-c", PUBLISH_FOR_EVER, str(tmp_path), f"w{number}"])
+        writer = subprocess.Popen([sys.executable, "-c", PUBLISH_FOR_EVER, str(tmp_path), f"w{number}", *NAMES])
         deadline = time.monotonic() + 30
         while not (tmp_path / f"w{number}-0").exists() and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -242,7 +242,7 @@ def test_a_full_disk_leaves_the_previous_report_and_no_rest(small_disk: Path, tm
     assert isinstance(outcome, Failed)
     assert isinstance(outcome.error, AbkitError)
     assert "previous one is untouched" in str(outcome.error)
-    with pytest.raises(OSError, match="space|large"):
+    with pytest.raises(OSError, match=r"space|large"):
         replace_text(small_disk / "index.html", "x" * 400_000)
     assert (small_disk / "index.html").read_text() == "old"
     assert is_whole(home / "latest")
