@@ -32,7 +32,8 @@ ANALYSIS = {
     "data": {"fingerprint": "sha256:0"},
 }
 SENTINEL = f"""from IPython.display import display
-display({{"application/vnd.abkit.report+json": {{"run_id": run_id, "analysis": {ANALYSIS!r}}}, "text/plain": ""}}, raw=True)"""
+display({{"application/vnd.abkit.report+json": {{"run_id": run_id, "analysis": {ANALYSIS!r}}},
+"text/plain": ""}}, raw=True)"""
 
 
 def notebook(folder: Path, *cells: str) -> Path:
