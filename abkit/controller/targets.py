@@ -12,7 +12,7 @@ from abkit.bundled import bundled
 from abkit.controller.analysis import analyze, parse_time
 from abkit.controller.connection import connect
 from abkit.controller.robustness import robustness
-from abkit.controller.steps import utc_now
+from abkit.controller.transitions import utc_now
 from abkit.errors import NotFoundError
 from abkit.models import Experiment
 from abkit.report.credentials import refuse_credentials
