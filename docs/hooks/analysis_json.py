@@ -11,9 +11,9 @@ from abkit.analyzer.schema import json_schema
 
 _HEAD = """# Analysis JSON
 
-`analysis.to_dict()`, `abkit analyze TARGET --json`, `analysis.json` beside every report and the HTTP API's results are one
-object. Numbers have full precision; what cannot be computed is `null` with a reason. Keys are only ever added. The schema for
-programs comes with the package: `abkit/analyzer/analysis.schema.json`.
+`analysis.to_dict()`, `abkit analyze TARGET --json`, `analysis.json` beside every report and the HTTP API's results are
+one object. Numbers have full precision; what cannot be computed is `null` with a reason. Keys are only ever added. The
+schema for programs comes with the package: `abkit/analyzer/analysis.schema.json`.
 """
 
 

@@ -12,9 +12,9 @@ from abkit.cli.app import app
 
 _HEAD = """# Command line
 
-`abkit COMMAND --help` says the same. Data goes to stdout, messages to stderr. Exit codes: 0 done (whatever the verdict),
-1 unexpected, 2 usage or definition, 3 no such experiment or data, 4 a `--fail-on` gate fired, 5 a notebook cell failed,
-6 time limit, 7 the notebook's process died, 75 locked by another process.
+`abkit COMMAND --help` says the same. Data goes to stdout, messages to stderr. Exit codes: 0 done (whatever the
+verdict), 1 unexpected, 2 usage or definition, 3 no such experiment or data, 4 a `--fail-on` gate fired, 5 a notebook
+cell failed, 6 time limit, 7 the notebook's process died, 75 locked by another process.
 """
 
 

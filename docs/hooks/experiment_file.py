@@ -24,8 +24,8 @@ _SECTIONS: dict[str, tuple[str, type[Any]]] = {
 _KINDS: tuple[type[Any], ...] = (Mean, Proportion, Ratio, Quantile)
 _HEAD = """# Experiment file
 
-YAML (or JSON) that `ab.Experiment.from_yaml` and every command read. An unknown key, a key that is there twice and a value
-that does not fit are errors that name the place. `experiment.to_yaml()` writes one.
+YAML (or JSON) that `ab.Experiment.from_yaml` and every command read. An unknown key, a key that is there twice and a
+value that does not fit are errors that name the place. `experiment.to_yaml()` writes one.
 """
 
 
@@ -34,7 +34,10 @@ def page() -> str:
     parts = [_HEAD]
     for title, (said, cls) in _SECTIONS.items():
         parts += [f"## {title}\n", f"{said}\n", _keys(cls)]
-    parts += ["## Metrics\n", "`primary_metric`, and each entry of `guardrail_metrics` and `secondary_metrics`:\n"]
+    parts += [
+        "## Metrics\n",
+        "`primary_metric`, and each entry of `guardrail_metrics` and `secondary_metrics`, is a mapping with `kind`:\n",
+    ]
     parts.append(table(("kind", "what it is", "keys of its own"), [_kind(cls) for cls in _KINDS]))
     parts += ["Every kind takes:\n", _keys(Metric, without={"kind"})]
     names = ", ".join(code(name) for name in vars(models.presets))

@@ -7,9 +7,10 @@ import inspect
 from collections import defaultdict
 from types import ModuleType
 
+from tables import code, table
+
 import abkit
 from abkit import plots, stats
-from tables import code, table
 
 _PARTS = {
     "Definitions": (
@@ -42,7 +43,14 @@ _PARTS = {
 }
 _ELSEWHERE = {"__version__", "plots", "stats"}
 _BRIEF = "    options:\n      members: false\n"
-_STATISTICS = "Numbers and arrays in, frozen results out. When to use what is said by the [methods](../../methods/index.md).\n"
+_HEAD = """# Python: `import abkit as ab`
+
+The arguments of definitions are the keys of [an experiment file](experiment-file.md), where their types and defaults stand.
+`ab.plots` has [a page of its own](plots.md), `ab.stats` is [told by subject](statistics/index.md).
+"""
+_STATISTICS = (
+    "Numbers and arrays in, frozen results out. When to use what is said by the [methods](../../methods/index.md).\n"
+)
 _STORE = "abkit.controller.experiments.ExperimentController"
 
 
@@ -64,8 +72,7 @@ def _public() -> str:
     """Names that no part lists come last, so that a new name is never left out."""
     listed = {name for names in _PARTS.values() for name in names}
     rest = tuple(sorted(set(abkit.__all__) - listed - _ELSEWHERE))
-    parts = ["# Python: `import abkit as ab`\n"]
-    parts.append("`ab.plots` has [a page of its own](plots.md), the functions of `ab.stats` are [by subject](statistics/index.md).\n")
+    parts = [_HEAD]
     for title, names in {**_PARTS, **({"More": rest} if rest else {})}.items():
         parts += [f"## {title}\n", *(_entry(_home(name)) for name in names)]
     parts.append(f"## Tree of failures\n\n```text\n{inspect.getdoc(importlib.import_module('abkit.errors'))}\n```\n")
@@ -101,9 +108,7 @@ def _homes() -> dict[str, list[str]]:
 
 
 def _overview() -> str:
-    rows = [
-        (f"[{_title(name)}]({name}.md)", ", ".join(code(one) for one in names)) for name, names in _homes().items()
-    ]
+    rows = [(f"[{_title(name)}]({name}.md)", ", ".join(code(one) for one in names)) for name, names in _homes().items()]
     return "\n".join(["# Statistics: `ab.stats`\n", _STATISTICS, table(("subject", "names"), rows)])
 
 
