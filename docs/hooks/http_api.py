@@ -12,10 +12,10 @@ from tables import code, table
 
 _HEAD = """# HTTP
 
-`abkit serve` (extra `api`) answers under `/api/v1`; every call but `/health` carries `Authorization: Bearer KEY`, a key made by
-`abkit keys create`. Failures are `application/problem+json` ([Problem](#problem)). A call with an `Idempotency-Key` that is
-repeated is answered as the first time. A changed object has an ETag; `If-Match` refuses a change prepared on an older one. For
-programs: [openapi.json](../openapi.json).
+`abkit serve` (extra `api`) answers under `/api/v1`; every call but `/health` carries `Authorization: Bearer KEY`, a key
+made by `abkit keys create`. Failures are `application/problem+json` ([Problem](#problem)). A call with an
+`Idempotency-Key` that is repeated is answered as the first time. A changed object has an ETag; `If-Match` refuses a
+change prepared on an older one. For programs: [openapi.json](../openapi.json).
 """
 _METHODS = ("get", "post", "put", "patch", "delete")
 

@@ -45,8 +45,8 @@ _ELSEWHERE = {"__version__", "plots", "stats"}
 _BRIEF = "    options:\n      members: false\n"
 _HEAD = """# Python: `import abkit as ab`
 
-The arguments of definitions are the keys of [an experiment file](experiment-file.md), where their types and defaults stand.
-`ab.plots` has [a page of its own](plots.md), `ab.stats` is [told by subject](statistics/index.md).
+The arguments of definitions are the keys of [an experiment file](experiment-file.md), where their types and defaults
+stand. `ab.plots` has [a page of its own](plots.md), `ab.stats` is [told by subject](statistics/index.md).
 """
 _STATISTICS = (
     "Numbers and arrays in, frozen results out. When to use what is said by the [methods](../../methods/index.md).\n"
