@@ -96,7 +96,7 @@ class Comparison:
     def lift_interval(self, alpha: npt.ArrayLike) -> tuple[Array, Array]:
         """Interval of treatment/control - 1: all lifts whose ratio the test does not reject.
 
-        Fieller (1954) by inversion; the degrees of freedom follow the ratio (Tamhane & Logan 2004, eq. 3), so at a
+        Fieller (1954) by inversion; the degrees of freedom follow the ratio (Tamhane & Logan 2004), so at a
         lift of 0 it is the test of the difference. NaN where the set is unbounded (the control level is not
         distinguishable from 0) or the control level is not positive.
         """

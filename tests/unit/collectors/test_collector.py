@@ -242,6 +242,12 @@ def test_rows_of_a_where_filter() -> None:
     assert sum(snapshot.rows.values()) == ((frame["calls"] > 4) & (frame["success"] == 1)).sum()
 
 
+def test_words_of_a_rate_are_answered_with_the_column_to_make() -> None:
+    frame = pd.DataFrame({"variant": ["a", "a", "b", "b"], "hit?": ["yes", "no", "no", "yes"]})
+    with pytest.raises(DataError, match=r"frame\['hit\?'\] == 'yes'"):
+        collect(experiment(Proportion("hit?")), Source.frame(frame), now=NOW)
+
+
 def test_hostile_column_names_are_names() -> None:
     name = 'x"; DROP TABLE abkit_rows; --'
     frame = events().rename(columns={"cost": name})
@@ -252,6 +258,8 @@ def test_hostile_column_names_are_names() -> None:
 BAD = {
     "absent column": ({"x": [1.0] * 4}, "cost", {}, NotFoundError, "lacks columns"),
     "absent column, near miss": ({"costs": [1.0] * 4}, "cost", {}, NotFoundError, "did you mean 'costs'"),
+    "decimal commas": ({"cost": ["0,5", "1,5", "2,5", "4,0"]}, "cost", {}, DataError, "decimal=','"),
+    "percent signs": ({"cost": ["1%", "2%", "3%", "4%"]}, "cost", {}, DataError, "remove the percent sign"),
     "text": ({"cost": ["1", "2", "oops", "4"]}, "cost", {}, DataError, "'cost': 1 of 4 rows hold text.*'oops'"),
     "nan": (
         {"cost": [1.0, 2, float("nan"), 4]},
