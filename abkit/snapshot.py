@@ -60,6 +60,36 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """The units that share one value of a column: how many in each variant, and the moments of their metrics."""
+
+    value: str
+    units: dict[str, int]
+    metrics: dict[str, MetricMoments | NotCollected]
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """All units by the values of one column, the largest segments first.
+
+    Parameters
+    ----------
+    column : str
+    segments : tuple of Segment
+    changed_units : int
+        Units with more than one value; they are in no segment.
+    other_values, other_units : int
+        Values beyond the largest ones, and the units that have them.
+    """
+
+    column: str
+    segments: tuple[Segment, ...]
+    changed_units: int = 0
+    other_values: int = 0
+    other_units: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Collected counts and moments, as of a time.
 
@@ -94,6 +124,8 @@ class Snapshot:
         By metric name.
     series : dict
         Daily, by metric name, where the data has a time.
+    segments : tuple of Segmentation
+        One for each column that was asked for.
     """
 
     variants: tuple[str, ...]
@@ -112,6 +144,7 @@ class Snapshot:
     first_seen: str | None = None
     days: float | None = None
     series: dict[str, Series] = field(default_factory=dict)
+    segments: tuple[Segmentation, ...] = ()
 
     @property
     def units_per_day(self) -> float | None:

@@ -21,6 +21,7 @@ from abkit.analyzer.result import (
     SeriesResult,
     VariantSummary,
 )
+from abkit.analyzer.segments import segment_results
 from abkit.models import Experiment
 from abkit.snapshot import Snapshot
 from abkit.stats import Comparison, ConfidenceSequence, cuped, delta_method, power_at
@@ -75,6 +76,7 @@ def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
         plan=_plan(experiment, snapshot, primary),
         decision=decide(checks, metrics, rules, are_tied),
         series=tuple(_series(experiment, snapshot)),
+        segments=segment_results(experiment, snapshot),
     )
 
 

@@ -13,6 +13,7 @@ from abkit.plots.designs import (
     verdicts,
 )
 from abkit.plots.results import describe_forest, describe_series, forest, forest_rows, lift_over_time
+from abkit.plots.segments import describe_segments, metrics_by, segment_rows, segments
 
 __all__ = [
     "arrivals",
@@ -20,14 +21,18 @@ __all__ = [
     "describe_forest",
     "describe_p_values",
     "describe_power_curve",
+    "describe_segments",
     "describe_series",
     "describe_split",
     "describe_verdicts",
     "forest",
     "forest_rows",
     "lift_over_time",
+    "metrics_by",
     "p_values",
     "power_curve",
+    "segment_rows",
+    "segments",
     "split",
     "verdicts",
 ]

@@ -1,0 +1,83 @@
+"""What an analysis says about parts of the data: segments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from abkit.analyzer.interval import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionResult:
+    """Whether the effect differs between the segments that could be compared.
+
+    `p_value_adjusted` counts the metric's tests over all columns and treatments (Holm). What cannot be tested is None,
+    with a reason.
+    """
+
+    segments: int
+    statistic: float | None
+    df: float | None
+    df_error: float | None
+    p_value: float | None
+    p_value_adjusted: float | None
+    i_squared: float | None
+    is_significant: bool
+    method: str
+    text: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEffect:
+    """One variant against control in one segment; everything is adjusted for the number of segments compared."""
+
+    value: str
+    difference: Interval
+    lift: Interval
+    p_value: float | None
+    p_value_adjusted: float | None
+    is_significant: bool
+    direction: Literal["better", "worse", "same"] | None
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentComparison:
+    """One metric of one variant against control, segment by segment."""
+
+    metric: str
+    variant: str
+    confidence_level: float
+    interaction: InteractionResult
+    effects: tuple[SegmentEffect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentUnits:
+    """Who is in a segment, and whether they are enough to be compared."""
+
+    value: str
+    units: dict[str, int]
+    status: Literal["compared", "not_enough_data"]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentResult:
+    """All metrics by the values of one column.
+
+    `changed_units` have several values and are in no segment; `other_units` have one of the `other_values` that are
+    too rare to be listed.
+    """
+
+    column: str
+    segments: tuple[SegmentUnits, ...]
+    changed_units: int
+    other_values: int
+    other_units: int
+    comparisons: tuple[SegmentComparison, ...]
+
+    def comparison(self, metric: str, variant: str) -> SegmentComparison:
+        """Return one metric of one variant."""
+        return next(one for one in self.comparisons if one.metric == metric and one.variant == variant)
