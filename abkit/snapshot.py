@@ -60,6 +60,15 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrivals:
+    """New units by variant in each period of `step` days, of which `days` are the first."""
+
+    days: tuple[str, ...]
+    step: int
+    units: dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """The units that share one value of a column: how many in each variant, and the moments of their metrics."""
 
@@ -126,6 +135,8 @@ class Snapshot:
         Daily, by metric name, where the data has a time.
     segments : tuple of Segmentation
         One for each column that was asked for.
+    arrivals : Arrivals or None
+        Units by the day of their first row, where the data has a time and is randomized.
     """
 
     variants: tuple[str, ...]
@@ -145,6 +156,7 @@ class Snapshot:
     days: float | None = None
     series: dict[str, Series] = field(default_factory=dict)
     segments: tuple[Segmentation, ...] = ()
+    arrivals: Arrivals | None = None
 
     @property
     def units_per_day(self) -> float | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from abkit.analyzer.checks import run_checks
 from abkit.analyzer.compare import MetricInference, compare_metric, missing_by_metric
+from abkit.analyzer.daily import daily_results
 from abkit.analyzer.decision import Rules, decide
 from abkit.analyzer.needs import Pace, with_needs
 from abkit.analyzer.result import (
@@ -77,6 +78,7 @@ def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
         decision=decide(checks, metrics, rules, are_tied),
         series=tuple(_series(experiment, snapshot)),
         segments=segment_results(experiment, snapshot),
+        daily=daily_results(experiment, snapshot),
     )
 
 

@@ -1,4 +1,4 @@
-"""What an analysis says about parts of the data: segments."""
+"""What an analysis says about parts of the data: segments, days."""
 
 from __future__ import annotations
 
@@ -81,3 +81,17 @@ class SegmentResult:
     def comparison(self, metric: str, variant: str) -> SegmentComparison:
         """Return one metric of one variant."""
         return next(one for one in self.comparisons if one.metric == metric and one.variant == variant)
+
+
+@dataclass(frozen=True, slots=True)
+class DailyResult:
+    """New units in the period of `days` days that starts on `day`, by variant.
+
+    `p_value_adjusted` tests their split against the plan, one error budget for all periods (Holm); None where fewer
+    than five units are expected in a variant.
+    """
+
+    day: str
+    days: int
+    units: dict[str, int]
+    p_value_adjusted: float | None

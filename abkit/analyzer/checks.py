@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from abkit.analyzer.daily import check_daily
 from abkit.analyzer.numbers import count, percent
 from abkit.analyzer.numbers import days as written
 from abkit.analyzer.part_checks import check_balance, check_segments
@@ -25,6 +26,7 @@ def run_checks(experiment: Experiment, snapshot: Snapshot) -> tuple[Check, ...]:
     return (
         check_split(experiment, snapshot),
         *check_segments(experiment, snapshot),
+        check_daily(experiment, snapshot),
         check_contamination(experiment, snapshot),
         check_duplicates(snapshot),
         check_missing(experiment, snapshot),

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from abkit.analyzer.breakdown import SegmentResult
+from abkit.analyzer.breakdown import DailyResult, SegmentResult
 from abkit.analyzer.interval import Interval as Interval
 from abkit.analyzer.interval import LevelEstimate as LevelEstimate
 from abkit.analyzer.plain import to_plain
@@ -240,6 +240,7 @@ class Analysis:
     decision: Decision
     series: tuple[SeriesResult, ...] = ()
     segments: tuple[SegmentResult, ...] = ()
+    daily: tuple[DailyResult, ...] = ()
     schema: str = field(default=SCHEMA)
 
     @property

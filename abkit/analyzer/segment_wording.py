@@ -21,9 +21,9 @@ def interaction_text(column: str, one: SegmentComparison, test: InteractionResul
             f"segment has to have.{once}"
         )
     return (
-        f"The data do not show that {what} differs by {column!r} ({counted}). A segment that stands out from no change "
-        f"beside one that does not is no difference between the two; the overall effect is the best guess for each."
-        f"{once}"
+        f"The data do not show that {what} differs by {column!r} ({counted}), nor that it is the same everywhere: that "
+        "takes far more units. One segment told apart from no change beside one that is not does not make them "
+        f"different; the overall effect stays what to act on.{once}"
     )
 
 

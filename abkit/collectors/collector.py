@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from abkit.collectors.census import Census, check_columns, take_census
-from abkit.collectors.daily import daily_series
+from abkit.collectors.daily import count_arrivals, daily_series
 from abkit.collectors.engines import Engine, open_source
 from abkit.collectors.observed import as_observed, unobserved
 from abkit.collectors.query import Rows, Term, count_duplicates, paired_units, randomized_moments
@@ -120,6 +120,7 @@ def _collect(
         days=census.days,
         series=series,
         segments=segments,
+        arrivals=count_arrivals(engine, rows, census),
         **counts,
     )
 

@@ -1,5 +1,6 @@
 """Figures: a result in, Axes out; nothing is computed here."""
 
+from abkit.plots.daily import daily_units, describe_daily_units
 from abkit.plots.designs import (
     arrivals,
     describe_arrivals,
@@ -18,6 +19,8 @@ from abkit.plots.segments import describe_segments, metrics_by, segment_rows, se
 __all__ = [
     "arrivals",
     "describe_arrivals",
+    "daily_units",
+    "describe_daily_units",
     "describe_forest",
     "describe_p_values",
     "describe_power_curve",

@@ -37,7 +37,8 @@ def segments(analysis: Analysis, column: str, metric: str, ax: Axes | None = Non
     rows = segment_rows(analysis, result, metric)
     ax = ax if ax is not None else new_axes(len(rows))
     kind = drawn_kind(found)
-    scale = 100 if kind in ("lift", "proportion") else 1
+    is_rate = kind == "difference" and analysis.metric(metric).kind == "proportion"
+    scale = 100 if kind == "lift" or is_rate else 1
     bounds = [scale * bound for _, one, _ in rows for bound in (one.low, one.high) if bound is not None]
     for y, (_, one, color) in enumerate(reversed(rows)):
         _draw(ax, y, one, color, scale)
@@ -48,7 +49,7 @@ def segments(analysis: Analysis, column: str, metric: str, ax: Axes | None = Non
     ax.set_ylim(-0.7, len(rows) - 0.3)
     ax.set_yticks(range(len(rows)), [escape(short(label)) for label, _, _ in reversed(rows)])
     unit = "change relative to control" if kind == "lift" else "difference from control"
-    ax.set_xlabel(f"{escape(short(metric))}: {unit}{' (pp)' if kind == 'proportion' else ''}")
+    ax.set_xlabel(f"{escape(short(metric))}: {unit}{' (pp)' if is_rate else ''}")
     if kind == "lift":
         ax.xaxis.set_major_formatter(lambda value, _: percent(value / 100, signed=True))
     tidy(ax)

@@ -13,7 +13,7 @@ from abkit.collectors import Source, collect
 from abkit.models import Mean, Proportion, Quantile, Ratio
 from abkit.snapshot import MetricMoments, Segmentation, Snapshot
 from tests.unit.collectors.test_database import database as database
-from tests.unit.collectors.test_database import experiment, stored
+from tests.unit.collectors.test_database import events, experiment, stored
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 METRICS = (
@@ -165,3 +165,17 @@ def test_every_unit_is_in_one_place(rows: list[tuple[int, str, str | None]]) -> 
     told = sum(sum(segment.units.values()) for segment in split.segments)
     assert told + split.changed_units + split.other_units == sum(snapshot.units.values())
     assert told + split.changed_units + snapshot.contaminated_units == frame["unit"].nunique()
+
+
+@pytest.mark.parametrize("unit", ["unit", None])
+def test_arrivals_are_the_same_in_databases(database: Engine, unit: str | None) -> None:
+    frame = events()
+    got = collect(
+        experiment(Mean("cost")), Source.sql(database, stored(database, frame), unit=unit, time="at"), now=NOW
+    )
+    expected = collect(experiment(Mean("cost")), Source.frame(frame, unit=unit, time="at"), now=NOW)
+    first = frame.groupby("unit")["at"].min() if unit else frame["at"]
+    assert got.arrivals == expected.arrivals
+    assert [
+        sum(day) for day in zip(*expected.arrivals.units.values(), strict=True)
+    ] == first.dt.date.value_counts().sort_index().tolist()
