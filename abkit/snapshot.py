@@ -99,6 +99,31 @@ class Segmentation:
 
 
 @dataclass(frozen=True, slots=True)
+class Distribution:
+    """The values of one column.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the first metric of that column.
+    probabilities : tuple of float
+    quantiles : dict
+        Variant name -> the sample quantiles there; empty where there are too few values.
+    rows, zeros : dict
+        Variant name -> values, and how many of them are 0.
+    moments : dict
+        Probability of a quantile that is compared -> what its inference needs.
+    """
+
+    metric: str
+    probabilities: tuple[float, ...]
+    quantiles: dict[str, tuple[float, ...]]
+    rows: dict[str, int]
+    zeros: dict[str, int]
+    moments: dict[float, MetricMoments | NotCollected]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Collected counts and moments, as of a time.
 
@@ -137,6 +162,8 @@ class Snapshot:
         One for each column that was asked for.
     arrivals : Arrivals or None
         Units by the day of their first row, where the data has a time and is randomized.
+    distributions : tuple of Distribution
+        One for each column of a mean or a quantile.
     """
 
     variants: tuple[str, ...]
@@ -157,6 +184,7 @@ class Snapshot:
     series: dict[str, Series] = field(default_factory=dict)
     segments: tuple[Segmentation, ...] = ()
     arrivals: Arrivals | None = None
+    distributions: tuple[Distribution, ...] = ()
 
     @property
     def units_per_day(self) -> float | None:

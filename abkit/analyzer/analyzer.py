@@ -11,6 +11,7 @@ from abkit.analyzer.checks import run_checks
 from abkit.analyzer.compare import MetricInference, compare_metric, missing_by_metric
 from abkit.analyzer.daily import daily_results
 from abkit.analyzer.decision import Rules, decide
+from abkit.analyzer.distributions import distribution_results
 from abkit.analyzer.needs import Pace, with_needs
 from abkit.analyzer.result import (
     Analysis,
@@ -79,6 +80,7 @@ def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
         series=tuple(_series(experiment, snapshot)),
         segments=segment_results(experiment, snapshot),
         daily=daily_results(experiment, snapshot),
+        distributions=tuple(distribution_results(experiment, snapshot)),
     )
 
 

@@ -1,4 +1,4 @@
-"""What an analysis says about parts of the data: segments, days."""
+"""What an analysis says about parts of the data: segments, days, tails."""
 
 from __future__ import annotations
 
@@ -95,3 +95,36 @@ class DailyResult:
     days: int
     units: dict[str, int]
     p_value_adjusted: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The values of a column in one variant: their quantiles at the distribution's probabilities, and zeros."""
+
+    variant: str
+    rows: int
+    zero_share: float | None
+    quantiles: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantileEffect:
+    """One quantile of one variant against control; intervals hold for all quantiles of the column together."""
+
+    variant: str
+    q: float
+    difference: Interval
+    lift: Interval
+    confidence_level: float
+    is_significant: bool
+    direction: Literal["better", "worse", "same"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionResult:
+    """The values of the column behind a metric, uncapped: a mean hides their tail."""
+
+    metric: str
+    probabilities: tuple[float, ...]
+    curves: tuple[Curve, ...]
+    effects: tuple[QuantileEffect, ...]

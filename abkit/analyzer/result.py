@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from abkit.analyzer.breakdown import DailyResult, SegmentResult
+from abkit.analyzer.breakdown import DailyResult, DistributionResult, SegmentResult
 from abkit.analyzer.interval import Interval as Interval
 from abkit.analyzer.interval import LevelEstimate as LevelEstimate
 from abkit.analyzer.plain import to_plain
@@ -241,6 +241,7 @@ class Analysis:
     series: tuple[SeriesResult, ...] = ()
     segments: tuple[SegmentResult, ...] = ()
     daily: tuple[DailyResult, ...] = ()
+    distributions: tuple[DistributionResult, ...] = ()
     schema: str = field(default=SCHEMA)
 
     @property

@@ -98,7 +98,7 @@ def _by_metric(
     compared = {}
     for segment in large:
         here = replace(snapshot, metrics=segment.metrics, units=segment.units)
-        compared[segment.value] = compare_metric(experiment, metric, role, here, segments=len(large))
+        compared[segment.value] = compare_metric(experiment, metric, role, here, sharing=len(large))
     for place, variant in enumerate(experiment.treatments):
         found = {value: result.comparisons[place] for value, (result, _) in compared.items()}
         inferred = {value: inference for value, (_, inference) in compared.items() if inference is not None}

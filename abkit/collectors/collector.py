@@ -12,6 +12,7 @@ import numpy as np
 
 from abkit.collectors.census import Census, check_columns, take_census
 from abkit.collectors.daily import count_arrivals, daily_series
+from abkit.collectors.distribution import collect_distributions
 from abkit.collectors.engines import Engine, open_source
 from abkit.collectors.observed import as_observed, unobserved
 from abkit.collectors.query import Rows, Term, count_duplicates, paired_units, randomized_moments
@@ -29,7 +30,9 @@ from abkit.stats import Moments, equal_shares
 _UNEVEN = 0.001
 
 
-def collect(experiment: Experiment, source: Source, *, now: datetime, as_of: datetime | None = None) -> Snapshot:
+def collect(
+    experiment: Experiment, source: Source, *, now: datetime, as_of: datetime | None = None, in_parts: bool = True
+) -> Snapshot:
     """Reduce a source to the moments of the experiment's metrics.
 
     Parameters
@@ -40,6 +43,8 @@ def collect(experiment: Experiment, source: Source, *, now: datetime, as_of: dat
         Stands as the time of the data where the data itself has none.
     as_of : datetime, optional
         Rows after it do not count; needs a time column. Default: all rows.
+    in_parts : bool
+        Also by segment and by day, and with the distributions; without them the moments alone are read.
 
     Returns
     -------
@@ -65,7 +70,15 @@ def collect(experiment: Experiment, source: Source, *, now: datetime, as_of: dat
         limit = as_of.timestamp() if as_of and source.data.time else None
         rows = Rows(engine.table, engine.types, source.data, limit)
         census = take_census(engine, rows, experiment, where)
-        return _collect(experiment, source, engine, rows, census, as_of, now, filled)
+        snapshot, used, terms, reading = _collect(experiment, source, engine, rows, census, as_of, now, filled)
+        if not in_parts:
+            return snapshot
+        return replace(
+            snapshot,
+            segments=collect_segments(engine, rows, terms, used, census, reading),
+            arrivals=count_arrivals(engine, rows, census),
+            distributions=collect_distributions(engine, rows, list(used.values()), census),
+        )
 
 
 def _collect(
@@ -77,7 +90,7 @@ def _collect(
     as_of: datetime | None,
     now: datetime,
     filled: Sequence[Metric],
-) -> Snapshot:
+) -> tuple[Snapshot, dict[str, Metric], list[Term], Reading]:
     metrics = [metric if source.long else usable(metric, census) for metric, _ in experiment.metrics]
     reading = read_ahead(engine, rows, census, metrics)
     refused = {name: order.reason for name, order in reading.orders.items() if order.reason}
@@ -104,10 +117,9 @@ def _collect(
             metric, blocks[name], census, reading, counts, [one for one, _ in experiment.metrics], long=source.long
         )
     series = daily_series(engine, rows, terms, used, census, reading, filled) if source.data.time else {}
-    segments = collect_segments(engine, rows, terms, used, census, reading)
     duplicated = _duplicates(engine, rows, values, source)
     first, last = census.first_second, census.last_second
-    return Snapshot(
+    snapshot = Snapshot(
         variants=tuple(census.values),
         design=source.data.design,
         as_of=_iso(as_of or (now if last is None else datetime.fromtimestamp(last, UTC))),
@@ -119,10 +131,9 @@ def _collect(
         first_seen=None if first is None else _iso(datetime.fromtimestamp(first, UTC)),
         days=census.days,
         series=series,
-        segments=segments,
-        arrivals=count_arrivals(engine, rows, census),
         **counts,
     )
+    return snapshot, used, terms, reading
 
 
 def usable(metric: Metric, census: Census) -> Metric:

@@ -13,6 +13,7 @@ from abkit.plots.designs import (
     split,
     verdicts,
 )
+from abkit.plots.distributions import describe_distribution, distribution
 from abkit.plots.results import describe_forest, describe_series, forest, forest_rows, lift_over_time
 from abkit.plots.segments import describe_segments, metrics_by, segment_rows, segments
 
@@ -21,6 +22,7 @@ __all__ = [
     "describe_arrivals",
     "daily_units",
     "describe_daily_units",
+    "describe_distribution",
     "describe_forest",
     "describe_p_values",
     "describe_power_curve",
@@ -28,6 +30,7 @@ __all__ = [
     "describe_series",
     "describe_split",
     "describe_verdicts",
+    "distribution",
     "forest",
     "forest_rows",
     "lift_over_time",
