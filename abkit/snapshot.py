@@ -60,6 +60,70 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrivals:
+    """New units by variant in each period of `step` days, of which `days` are the first."""
+
+    days: tuple[str, ...]
+    step: int
+    units: dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The units that share one value of a column: how many in each variant, and the moments of their metrics."""
+
+    value: str
+    units: dict[str, int]
+    metrics: dict[str, MetricMoments | NotCollected]
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """All units by the values of one column, the largest segments first.
+
+    Parameters
+    ----------
+    column : str
+    segments : tuple of Segment
+    changed_units : int
+        Units with more than one value; they are in no segment.
+    other_values, other_units : int
+        Values beyond the largest ones, and the units that have them.
+    """
+
+    column: str
+    segments: tuple[Segment, ...]
+    changed_units: int = 0
+    other_values: int = 0
+    other_units: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """The values of one column.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the first metric of that column.
+    probabilities : tuple of float
+    quantiles : dict
+        Variant name -> the sample quantiles there; empty where there are too few values.
+    rows, zeros : dict
+        Variant name -> values, and how many of them are 0.
+    moments : dict
+        Probability of a quantile that is compared -> what its inference needs.
+    """
+
+    metric: str
+    probabilities: tuple[float, ...]
+    quantiles: dict[str, tuple[float, ...]]
+    rows: dict[str, int]
+    zeros: dict[str, int]
+    moments: dict[float, MetricMoments | NotCollected]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Collected counts and moments, as of a time.
 
@@ -94,6 +158,12 @@ class Snapshot:
         By metric name.
     series : dict
         Daily, by metric name, where the data has a time.
+    segments : tuple of Segmentation
+        One for each column that was asked for.
+    arrivals : Arrivals or None
+        Units by the day of their first row, where the data has a time and is randomized.
+    distributions : tuple of Distribution
+        One for each column of a mean or a quantile.
     """
 
     variants: tuple[str, ...]
@@ -112,6 +182,9 @@ class Snapshot:
     first_seen: str | None = None
     days: float | None = None
     series: dict[str, Series] = field(default_factory=dict)
+    segments: tuple[Segmentation, ...] = ()
+    arrivals: Arrivals | None = None
+    distributions: tuple[Distribution, ...] = ()
 
     @property
     def units_per_day(self) -> float | None:

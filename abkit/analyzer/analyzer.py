@@ -9,7 +9,9 @@ import numpy as np
 
 from abkit.analyzer.checks import run_checks
 from abkit.analyzer.compare import MetricInference, compare_metric, missing_by_metric
+from abkit.analyzer.daily import daily_results
 from abkit.analyzer.decision import Rules, decide
+from abkit.analyzer.distributions import distribution_results
 from abkit.analyzer.needs import Pace, with_needs
 from abkit.analyzer.result import (
     Analysis,
@@ -21,6 +23,7 @@ from abkit.analyzer.result import (
     SeriesResult,
     VariantSummary,
 )
+from abkit.analyzer.segments import segment_results
 from abkit.models import Experiment
 from abkit.snapshot import Snapshot
 from abkit.stats import Comparison, ConfidenceSequence, cuped, delta_method, power_at
@@ -75,6 +78,9 @@ def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
         plan=_plan(experiment, snapshot, primary),
         decision=decide(checks, metrics, rules, are_tied),
         series=tuple(_series(experiment, snapshot)),
+        segments=segment_results(experiment, snapshot),
+        daily=daily_results(experiment, snapshot),
+        distributions=tuple(distribution_results(experiment, snapshot)),
     )
 
 

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from abkit.analyzer.daily import check_daily
 from abkit.analyzer.numbers import count, percent
 from abkit.analyzer.numbers import days as written
+from abkit.analyzer.part_checks import check_balance, check_segments
 from abkit.analyzer.result import Check
 from abkit.models import Experiment
 from abkit.snapshot import MetricMoments, Snapshot
@@ -23,9 +25,12 @@ def run_checks(experiment: Experiment, snapshot: Snapshot) -> tuple[Check, ...]:
     """Run every check; one that cannot be run says so and why."""
     return (
         check_split(experiment, snapshot),
+        *check_segments(experiment, snapshot),
+        check_daily(experiment, snapshot),
         check_contamination(experiment, snapshot),
         check_duplicates(snapshot),
         check_missing(experiment, snapshot),
+        check_balance(experiment, snapshot),
         check_units(snapshot),
         check_variance(snapshot),
         check_weeks(snapshot),

@@ -124,9 +124,9 @@ def _rates(moments: MetricMoments, treatment: int, control: int) -> Pair:
 
 
 def compare_metric(
-    experiment: Experiment, metric: Metric, role: Role, snapshot: Snapshot
+    experiment: Experiment, metric: Metric, role: Role, snapshot: Snapshot, *, sharing: int = 1
 ) -> tuple[MetricResult, MetricInference | None]:
-    """Compare every treatment with control on one metric."""
+    """Compare every treatment with control on one metric, whose error budget so many comparisons share."""
     moments = snapshot.metrics[metric.name]
     if isinstance(moments, NotCollected):
         return _not_computed(experiment, metric, role, moments.reason, snapshot), None
@@ -136,7 +136,7 @@ def compare_metric(
         name: LevelEstimate(finite(inference.levels.value[i]), finite(inference.levels.se[i]), int(units[i]))
         for i, name in enumerate(snapshot.variants)
     }
-    family = len(experiment.treatments) if role == "primary" else 1
+    family = sharing * (len(experiment.treatments) if role == "primary" else 1)
     comparisons = tuple(_compare(experiment, inference, place, family) for place in range(len(experiment.treatments)))
     result = MetricResult(
         name=metric.name,

@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from abkit.analyzer.breakdown import DailyResult, DistributionResult, SegmentResult
+from abkit.analyzer.interval import Interval as Interval
+from abkit.analyzer.interval import LevelEstimate as LevelEstimate
 from abkit.analyzer.plain import comparison_row, to_plain
 
 if TYPE_CHECKING:
@@ -71,26 +74,6 @@ class Check:
     p_value: float | None = None
     value: float | None = None
     threshold: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LevelEstimate:
-    """The metric's level in one variant."""
-
-    value: float | None
-    se: float | None
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate with its interval; what cannot be computed is None, with a reason."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    se: float | None = None
-    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +239,9 @@ class Analysis:
     plan: PlanSummary
     decision: Decision
     series: tuple[SeriesResult, ...] = ()
+    segments: tuple[SegmentResult, ...] = ()
+    daily: tuple[DailyResult, ...] = ()
+    distributions: tuple[DistributionResult, ...] = ()
     schema: str = field(default=SCHEMA)
 
     @property

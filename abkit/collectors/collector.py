@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,24 +11,28 @@ from typing import Any
 import numpy as np
 
 from abkit.collectors.census import Census, check_columns, take_census
-from abkit.collectors.daily import daily_series
+from abkit.collectors.daily import count_arrivals, daily_series
+from abkit.collectors.distribution import collect_distributions
 from abkit.collectors.engines import Engine, open_source
 from abkit.collectors.observed import as_observed, unobserved
 from abkit.collectors.query import Rows, Term, count_duplicates, paired_units, randomized_moments
+from abkit.collectors.reduction import moments_of, paired_moments
+from abkit.collectors.segments import collect_segments
 from abkit.collectors.source import Source
 from abkit.collectors.summary import collect_summary
 from abkit.collectors.terms import Reading, level_of, read_ahead, term_of
-from abkit.errors import DefinitionError, NotFoundError, ParameterError
+from abkit.errors import NotFoundError, ParameterError
 from abkit.models import Experiment, Proportion
 from abkit.models.metric import Metric
 from abkit.snapshot import MetricMoments, NotCollected, Snapshot
 from abkit.stats import Moments, equal_shares
-from abkit.stats.moments import Array
 
 _UNEVEN = 0.001
 
 
-def collect(experiment: Experiment, source: Source, *, now: datetime, as_of: datetime | None = None) -> Snapshot:
+def collect(
+    experiment: Experiment, source: Source, *, now: datetime, as_of: datetime | None = None, in_parts: bool = True
+) -> Snapshot:
     """Reduce a source to the moments of the experiment's metrics.
 
     Parameters
@@ -39,6 +43,8 @@ def collect(experiment: Experiment, source: Source, *, now: datetime, as_of: dat
         Stands as the time of the data where the data itself has none.
     as_of : datetime, optional
         Rows after it do not count; needs a time column. Default: all rows.
+    in_parts : bool
+        Also by segment and by day, and with the distributions; without them the moments alone are read.
 
     Returns
     -------
@@ -52,11 +58,6 @@ def collect(experiment: Experiment, source: Source, *, now: datetime, as_of: dat
         Values that cannot be analyzed, all problems in one message.
     """
     where = source.where
-    if source.data.segments:
-        raise DefinitionError(
-            f"segments ({', '.join(source.data.segments)}) are not analyzed yet; leave `segments` out, or analyze one "
-            "segment at a time with `where: {column: value}`"
-        )
     if as_of is not None and not source.data.time:
         raise ParameterError(f"as_of cannot leave rows out: {where} has no time; name its column with `time`")
     with open_source(source) as engine:
@@ -69,7 +70,15 @@ def collect(experiment: Experiment, source: Source, *, now: datetime, as_of: dat
         limit = as_of.timestamp() if as_of and source.data.time else None
         rows = Rows(engine.table, engine.types, source.data, limit)
         census = take_census(engine, rows, experiment, where)
-        return _collect(experiment, source, engine, rows, census, as_of, now, filled)
+        snapshot, used, terms, reading = _collect(experiment, source, engine, rows, census, as_of, now, filled)
+        if not in_parts:
+            return snapshot
+        return replace(
+            snapshot,
+            segments=collect_segments(engine, rows, terms, used, census, reading),
+            arrivals=count_arrivals(engine, rows, census),
+            distributions=collect_distributions(engine, rows, list(used.values()), census),
+        )
 
 
 def _collect(
@@ -81,7 +90,7 @@ def _collect(
     as_of: datetime | None,
     now: datetime,
     filled: Sequence[Metric],
-) -> Snapshot:
+) -> tuple[Snapshot, dict[str, Metric], list[Term], Reading]:
     metrics = [metric if source.long else usable(metric, census) for metric, _ in experiment.metrics]
     reading = read_ahead(engine, rows, census, metrics)
     refused = {name: order.reason for name, order in reading.orders.items() if order.reason}
@@ -91,7 +100,7 @@ def _collect(
     terms = [term_of(metric, name, rows, census, reading) for name, metric in used.items()]
     values = list(census.values.values())
     if source.data.design == "paired":
-        counts, blocks = _paired(engine.batches(paired_units(rows, terms, values)), terms, census)
+        counts, blocks = paired_moments(engine.batches(paired_units(rows, terms, values)), terms, census)
     else:
         counts, blocks = _randomized(engine.rows(randomized_moments(rows, terms, values)), terms, census)
     collected: dict[str, MetricMoments | NotCollected] = {}
@@ -110,7 +119,7 @@ def _collect(
     series = daily_series(engine, rows, terms, used, census, reading, filled) if source.data.time else {}
     duplicated = _duplicates(engine, rows, values, source)
     first, last = census.first_second, census.last_second
-    return Snapshot(
+    snapshot = Snapshot(
         variants=tuple(census.values),
         design=source.data.design,
         as_of=_iso(as_of or (now if last is None else datetime.fromtimestamp(last, UTC))),
@@ -124,6 +133,7 @@ def _collect(
         series=series,
         **counts,
     )
+    return snapshot, used, terms, reading
 
 
 def usable(metric: Metric, census: Census) -> Metric:
@@ -193,10 +203,7 @@ def _randomized(
             "every variant, say so with design: paired"
         )
     units = {name: int(by_value[value]["units"]) for name, value in census.values.items()}
-    blocks = {
-        term.name: tuple(_moments(by_value[value], term, len(term.columns)) for value in census.values.values())
-        for term in terms
-    }
+    blocks = {term.name: tuple(moments_of(by_value[value], term) for value in census.values.values()) for term in terms}
     counts = {
         "units": units,
         "rows": {name: int(by_value[value]["rows"]) for name, value in census.values.items()},
@@ -204,45 +211,6 @@ def _randomized(
         "contaminated_units": contaminated,
     }
     return counts, blocks
-
-
-def _paired(
-    batches: Iterable[Array], terms: Sequence[Term], census: Census
-) -> tuple[dict[str, Any], dict[str, tuple[Moments, ...]]]:
-    """Moments of the units that appear in every variant, batch by batch."""
-    variants, seen, complete, rows = len(census.values), 0, 0, np.zeros(len(census.values))
-    found: dict[str, Moments] = {}
-    for batch in batches:
-        whole = batch[(batch[:, :variants] > 0).all(axis=1)]
-        seen, complete, rows = seen + len(batch), complete + len(whole), rows + whole[:, :variants].sum(axis=0)
-        start = variants
-        for term in terms:
-            width = len(term.columns) + 1
-            part = whole[:, start : start + variants * width].reshape(len(whole), variants, width)
-            start += variants * width
-            counted = part[(part[:, :, -1] > 0).all(axis=1), :, :-1]
-            moments = Moments.from_rows(counted.reshape(len(counted), variants * (width - 1)))
-            found[term.name] = found[term.name] + moments if term.name in found else moments
-    if not complete:
-        raise NotFoundError(
-            "no unit appears in every variant, so there is no pair to compare; check data.unit, or leave out "
-            "design: paired"
-        )
-    counts: dict[str, Any] = {
-        "units": dict.fromkeys(census.values, complete),
-        "rows": {name: int(count) for name, count in zip(census.values, rows, strict=True)},
-        "total_units": complete,
-        "incomplete_units": seen - complete,
-    }
-    return counts, {name: (moments,) for name, moments in found.items()}
-
-
-def _moments(row: Mapping[str, Any], term: Term, size: int) -> Moments:
-    units = row["units"] if term.counts is None else row[f"{term.name}_units"]
-    sums = [row[f"{term.name}_sum_{i}"] or 0.0 for i in range(size)]
-    products = [[row[f"{term.name}_product_{min(i, j)}_{max(i, j)}"] or 0.0 for j in range(size)] for i in range(size)]
-    with np.errstate(over="ignore", invalid="ignore"):
-        return Moments.from_shifted_sums(float(units), np.zeros(size), sums, products)
 
 
 def _fingerprint(blocks: Mapping[str, tuple[Moments, ...]], counts: Mapping[str, Any]) -> str:

@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 
 from abkit.collectors.census import Census
-from abkit.collectors.daily_query import daily_moments
+from abkit.collectors.daily_query import daily_moments, new_units
 from abkit.collectors.engines import Engine
 from abkit.collectors.query import Rows, Term
 from abkit.collectors.terms import Reading, level_of
 from abkit.models import Quantile
 from abkit.models.metric import Metric
-from abkit.snapshot import MetricMoments, Series
+from abkit.snapshot import Arrivals, MetricMoments, Series
 from abkit.stats import Moments
 
 _MOST_LOOKS = 60
 _DAY = 86400
+_STEPS = (1, 7, 28, 364)
+_MOST_PERIODS = 120
 
 
 def daily_series(
@@ -73,3 +75,21 @@ def _cumulative(
     totals = (np.cumsum(part, axis=0)[kept] for part in (units, sums, products))
     n, total, product = totals
     return Moments.from_shifted_sums(n, np.zeros(size), total, product)
+
+
+def count_arrivals(engine: Engine, rows: Rows, census: Census) -> Arrivals | None:
+    """Count new units by day, or by weeks and longer where there are many days; a pair has no day of its own."""
+    if rows.data.time is None or rows.data.design == "paired":
+        return None
+    read = engine.rows(new_units(rows, list(census.values.values())))
+    first, last = min(int(row["day"]) for row in read), max(int(row["day"]) for row in read)
+    step = next((step for step in _STEPS if (last - first) // step < _MOST_PERIODS), _STEPS[-1])
+    counts = {value: np.zeros((last - first) // step + 1, dtype=np.int64) for value in census.values.values()}
+    for row in read:
+        counts[row["variant"]][(int(row["day"]) - first) // step] += int(row["units"])
+    starts = range(first, last + 1, step)
+    return Arrivals(
+        days=tuple(datetime.fromtimestamp(day * _DAY, UTC).date().isoformat() for day in starts),
+        step=step,
+        units={name: tuple(counts[value].tolist()) for name, value in census.values.items()},
+    )

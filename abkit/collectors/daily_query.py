@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import CTE, Select, Text, and_, case, cast, func, select
 
 from abkit.collectors.dialects import DayOf
-from abkit.collectors.query import Expression, Rows, Term, columns_of, sums_of
+from abkit.collectors.query import Expression, Rows, Term, columns_of, sums_of, the_one
 
 
 def daily_moments(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> Select[Any]:
@@ -74,3 +74,16 @@ def _gains(days: CTE, terms: Sequence[Term]) -> Select[Any]:
         .group_by(totals.c.variant, totals.c.day)
         .order_by(totals.c.day)
     )
+
+
+def new_units(rows: Rows, values: Sequence[str]) -> Select[Any]:
+    """Count the units that count by variant and by the day of their first row; without units, the rows of each day."""
+    seconds = rows.seconds.label("seconds")
+    if rows.data.unit is None:
+        units = select(rows.variant.label("variant"), seconds).where(rows.of_variants(values)).cte("units")
+    else:
+        first = func.min(rows.seconds).label("seconds")
+        of_unit = select(the_one(rows.variant).label("variant"), first).where(rows.of_variants(values))
+        units = of_unit.group_by(rows.unit).cte("units")
+    days = select(units.c.variant, DayOf(units.c.seconds).label("day")).where(units.c.variant.is_not(None)).cte("days")
+    return select(days.c.variant, days.c.day, func.count().label("units")).group_by(days.c.variant, days.c.day)

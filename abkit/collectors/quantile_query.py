@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Double, FromClause, Select, and_, distinct, func, literal, select, true
+from sqlalchemy.dialects.postgresql import array
 
 from abkit.collectors.query import Expression, Rows
 
@@ -37,23 +38,28 @@ def count_values(rows: Rows, wanted: Sequence[Wanted]) -> Select[Any]:
     return select(*parts)
 
 
-def quantiles(rows: Rows, wanted: Sequence[Wanted], values: Sequence[str]) -> Select[Any]:
-    """Read quantiles, labelled by their place."""
-    parts = []
+def grouped(wanted: Sequence[Wanted]) -> dict[tuple[str, str | None], list[int]]:
+    """Return the places of quantiles that are read off the same values."""
+    groups: dict[tuple[str, str | None], list[int]] = {}
     for place, one in enumerate(wanted):
-        probability = literal(one.probability, Double, literal_execute=True)
-        read = func.percentile_cont(probability).within_group(one.value.asc())
-        parts.append(read.filter(_among(rows, one.variant, values)).label(f"quantile_{place}"))
+        groups.setdefault((one.name, one.variant), []).append(place)
+    return groups
+
+
+def quantiles(rows: Rows, wanted: Sequence[Wanted], values: Sequence[str]) -> Select[Any]:
+    """Read quantiles, those of one group as a list labelled by its place: the engine orders its values once."""
+    parts = []
+    for group, ((_, variant), places) in enumerate(grouped(wanted).items()):
+        asked = [literal(wanted[place].probability, Double, literal_execute=True) for place in places]
+        read = func.percentile_cont(array(asked)).within_group(wanted[places[0]].value.asc())
+        parts.append(read.filter(_among(rows, variant, values)).label(f"group_{group}"))
     return select(*parts)
 
 
 def quantiles_by_rank(rows: Rows, wanted: Sequence[Wanted], values: Sequence[str]) -> Select[Any]:
     """Read the same quantiles where there is no `percentile_cont`: number the rows in order and interpolate."""
-    groups: dict[tuple[str, str | None], list[int]] = {}
-    for place, one in enumerate(wanted):
-        groups.setdefault((one.name, one.variant), []).append(place)
     found = []
-    for group, ((_, variant), places) in enumerate(groups.items()):
+    for group, ((_, variant), places) in enumerate(grouped(wanted).items()):
         number = wanted[places[0]].value
         rank = (func.row_number().over(order_by=number) - 1).label("rank")
         last = (func.count().over() - 1).label("last")
@@ -68,6 +74,14 @@ def quantiles_by_rank(rows: Rows, wanted: Sequence[Wanted], values: Sequence[str
     for other in found[1:]:
         joined = joined.join(other, true())
     return select(*(part.c[name] for part in found for name in part.c.keys())).select_from(joined)  # noqa: SIM118
+
+
+def shape_of(rows: Rows, columns: Mapping[str, Expression], values: Sequence[str]) -> Select[Any]:
+    """Count, by variant, the values of each column and how many of them are 0."""
+    parts: list[Expression] = []
+    for name, value in columns.items():
+        parts += [func.count(value).label(f"{name}_rows"), func.count().filter(value == 0).label(f"{name}_zeros")]
+    return select(rows.variant.label("variant"), *parts).where(rows.of_variants(values)).group_by(rows.variant)
 
 
 def _among(rows: Rows, variant: str | None, values: Sequence[str]) -> Expression:

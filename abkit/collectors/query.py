@@ -58,6 +58,8 @@ class Rows:
         Seconds since 1970 up to which rows count, where the data has a time.
     among : Select, optional
         Units whose rows count; default: all.
+    only : ColumnElement, optional
+        A test that rows must pass to count; default: none.
     """
 
     def __init__(
@@ -67,12 +69,18 @@ class Rows:
         data: Data,
         as_of: float | None = None,
         among: Select[Any] | None = None,
+        only: Expression | None = None,
     ) -> None:
         self.table, self.types, self.data, self.as_of, self.among = table, types, data, as_of, among
+        self.only = only
 
     def among_units(self, units: Select[Any]) -> Rows:
         """Return the rows of those units only."""
-        return Rows(self.table, self.types, self.data, self.as_of, units)
+        return Rows(self.table, self.types, self.data, self.as_of, units, self.only)
+
+    def passing(self, test: Expression) -> Rows:
+        """Return the rows that pass the test only."""
+        return Rows(self.table, self.types, self.data, self.as_of, self.among, test)
 
     def is_text(self, name: str) -> bool:
         """Whether values of the column are text."""
@@ -92,6 +100,11 @@ class Rows:
         elif self.types[name] == "BOOLEAN":
             value = cast(value, Integer)
         return Finite(value)
+
+    def label(self, name: str, missing: str) -> Expression:
+        """The column as text, with a word for what is missing."""
+        value = Finite(self.raw(name)) if self.types[name] in {"DOUBLE", "FLOAT"} else self.raw(name)
+        return func.coalesce(cast(value, Text), missing)
 
     @property
     def variant(self) -> Expression:
@@ -122,6 +135,8 @@ class Rows:
             tests.append(self.seconds <= self.as_of)
         if self.among is not None:
             tests.append(self.unit.in_(self.among))
+        if self.only is not None:
+            tests.append(self.only)
         return and_(*tests)
 
     def of_variants(self, values: Sequence[str]) -> Expression:
@@ -175,34 +190,39 @@ def count_duplicates(rows: Rows, values: Sequence[str]) -> Select[Any]:
 
 def randomized_moments(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> Select[Any]:
     """Sum over units, by variant; units seen in two variants come back under no variant."""
-    units = _units(rows, terms, values)
-    sums = [part for term in terms for part in sums_of(term.name, columns_of(units, term), _counted(units, term))]
+    units = unit_sums(rows, terms, values)
+    sums = [part for term in terms for part in sums_of(term.name, columns_of(units, term), counted_of(units, term))]
     return select(units.c.variant, func.count().label("units"), func.sum(units.c.rows).label("rows"), *sums).group_by(
         units.c.variant
     )
 
 
-def _units(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> CTE:
+def unit_sums(rows: Rows, terms: Sequence[Term], values: Sequence[str], segment: Expression | None = None) -> CTE:
+    """Add up each unit's rows: its variant, its segment (none where it has several), and what each term adds up."""
     kept = rows.of_variants(values)
     if rows.data.unit is None:
         parts = [part.label(f"{term.name}_{place}") for term in terms for place, part in enumerate(term.columns)]
-        present = [case((term.counts, 1), else_=0).label(f"{term.name}_n") for term in terms if term.counts is not None]
-        return (
-            select(rows.variant.label("variant"), literal(1).label("rows"), *parts, *present).where(kept).cte("units")
-        )
+        parts += [case((term.counts, 1), else_=0).label(f"{term.name}_n") for term in terms if term.counts is not None]
+        parts += [] if segment is None else [segment.label("segment")]
+        return select(rows.variant.label("variant"), literal(1).label("rows"), *parts).where(kept).cte("units")
     sums = [func.sum(part).label(f"{term.name}_{place}") for term in terms for place, part in enumerate(term.columns)]
     present = [func.count().filter(term.counts).label(f"{term.name}_n") for term in terms if term.counts is not None]
-    first, last = func.min(rows.variant), func.max(rows.variant)
-    alone = case((first == last, first), else_=null()).label("variant")
-    return select(alone, func.count().label("rows"), *sums, *present).where(kept).group_by(rows.unit).cte("units")
+    of_unit = [the_one(rows.variant).label("variant")]
+    of_unit += [] if segment is None else [the_one(segment).label("segment")]
+    return select(*of_unit, func.count().label("rows"), *sums, *present).where(kept).group_by(rows.unit).cte("units")
+
+
+def the_one(value: Expression) -> Expression:
+    """The value that all rows of a group share; nothing where they do not."""
+    return case((func.min(value) == func.max(value), func.min(value)), else_=null())
 
 
 def randomized_units(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> Select[Any]:
     """Read each unit that counts: the place of its variant, then what each term added up."""
-    units = _units(rows, terms, values)
+    units = unit_sums(rows, terms, values)
     place = case(*((units.c.variant == value, float(at)) for at, value in enumerate(values)))
     parts = [cast(part, Double) for term in terms for part in columns_of(units, term)]
-    counted = [part for part in (_counted(units, term) for term in terms) if part is not None]
+    counted = [part for part in (counted_of(units, term) for term in terms) if part is not None]
     named = [part.label(f"column_{at}") for at, part in enumerate([cast(place, Double), *parts])]
     return select(*named).where(units.c.variant.is_not(None), *counted)
 
@@ -224,7 +244,8 @@ def columns_of(units: CTE, term: Term) -> list[Expression]:
     return [units.c[f"{term.name}_{place}"] for place in range(len(term.columns))]
 
 
-def _counted(units: CTE, term: Term) -> Expression | None:
+def counted_of(units: CTE, term: Term) -> Expression | None:
+    """Return whether a unit counts for the term; None where all do."""
     return None if term.counts is None else units.c[f"{term.name}_n"] > 0
 
 

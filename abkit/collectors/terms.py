@@ -10,7 +10,14 @@ from sqlalchemy import and_, case, func, literal, not_
 
 from abkit.collectors.census import Census
 from abkit.collectors.engines import Engine
-from abkit.collectors.quantile_query import Wanted, count_values, quantiles, quantiles_by_rank, whole_units
+from abkit.collectors.quantile_query import (
+    Wanted,
+    count_values,
+    grouped,
+    quantiles,
+    quantiles_by_rank,
+    whole_units,
+)
 from abkit.collectors.query import Expression, Rows, Term, any_missing, at_most
 from abkit.models import Proportion, Quantile, Ratio
 from abkit.models.metric import Metric
@@ -63,14 +70,27 @@ def read_ahead(engine: Engine, rows: Rows, census: Census, metrics: Sequence[Met
             else:
                 wanted += [Wanted(metric.name, values_of(metric, rows)[0], value, place) for place in places]
     wanted = [one for one in wanted if one.name not in reasons]
-    statement = quantiles_by_rank if engine.ranks else quantiles
-    found = engine.rows(statement(rows, wanted, values))[0] if wanted else {}
     read: dict[str, list[float]] = {}
-    for place, one in enumerate(wanted):
-        read.setdefault(one.name, []).append(float(found[f"quantile_{place}"]))
+    for one, number in zip(wanted, read_quantiles(engine, rows, wanted, values), strict=True):
+        read.setdefault(one.name, []).append(number)
     caps = {metric.name: read[metric.name][0] for metric in asked if metric.cap is not None}
     orders = {m.name: _order(m, census, counts, read.get(m.name, []), reasons.get(m.name)) for m in ordered}
     return Reading(caps, orders)
+
+
+def read_quantiles(engine: Engine, rows: Rows, wanted: Sequence[Wanted], values: Sequence[str]) -> list[float]:
+    """Read quantiles in one statement, in the order in which they are wanted."""
+    if not wanted:
+        return []
+    if engine.ranks:
+        found = engine.rows(quantiles_by_rank(rows, wanted, values))[0]
+        return [float(found[f"quantile_{place}"]) for place in range(len(wanted))]
+    found = engine.rows(quantiles(rows, wanted, values))[0]
+    read = [0.0] * len(wanted)
+    for group, places in enumerate(grouped(wanted).values()):
+        for place, number in zip(places, found[f"group_{group}"], strict=True):
+            read[place] = float(number)
+    return read
 
 
 def _count(engine: Engine, rows: Rows, census: Census, metrics: Sequence[Quantile]) -> dict[tuple[str, str], int]:

@@ -1,5 +1,6 @@
 """Figures: a result in, Axes out; nothing is computed here."""
 
+from abkit.plots.daily import daily_units, describe_daily_units
 from abkit.plots.designs import (
     arrivals,
     describe_arrivals,
@@ -12,22 +13,32 @@ from abkit.plots.designs import (
     split,
     verdicts,
 )
+from abkit.plots.distributions import describe_distribution, distribution
 from abkit.plots.results import describe_forest, describe_series, forest, forest_rows, lift_over_time
+from abkit.plots.segments import describe_segments, metrics_by, segment_rows, segments
 
 __all__ = [
     "arrivals",
     "describe_arrivals",
+    "daily_units",
+    "describe_daily_units",
+    "describe_distribution",
     "describe_forest",
     "describe_p_values",
     "describe_power_curve",
+    "describe_segments",
     "describe_series",
     "describe_split",
     "describe_verdicts",
+    "distribution",
     "forest",
     "forest_rows",
     "lift_over_time",
+    "metrics_by",
     "p_values",
     "power_curve",
+    "segment_rows",
+    "segments",
     "split",
     "verdicts",
 ]

@@ -41,6 +41,7 @@ from abkit.stats.group_sequential import (
     wang_tsiatis_bounds,
 )
 from abkit.stats.inference import Comparison, StudentTest, Test
+from abkit.stats.interaction import Interaction, interaction_test
 from abkit.stats.least_squares import Regression, clustered_regression, regression
 from abkit.stats.lift import geometric_lift, mean_lift
 from abkit.stats.linear_sequence import linear_model_log_e, linear_model_multiplier
@@ -293,6 +294,8 @@ __all__ = [
     "mean_levels",
     "trimmed",
     "effect_trend",
+    "Interaction",
+    "interaction_test",
     "WelchTests",
     "welch_tests",
 ]

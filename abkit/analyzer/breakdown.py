@@ -1,0 +1,130 @@
+"""What an analysis says about parts of the data: segments, days, tails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from abkit.analyzer.interval import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionResult:
+    """Whether the effect differs between the segments that could be compared.
+
+    `p_value_adjusted` counts the metric's tests over all columns and treatments (Holm). What cannot be tested is None,
+    with a reason.
+    """
+
+    segments: int
+    statistic: float | None
+    df: float | None
+    df_error: float | None
+    p_value: float | None
+    p_value_adjusted: float | None
+    i_squared: float | None
+    is_significant: bool
+    method: str
+    text: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEffect:
+    """One variant against control in one segment; everything is adjusted for the number of segments compared."""
+
+    value: str
+    difference: Interval
+    lift: Interval
+    p_value: float | None
+    p_value_adjusted: float | None
+    is_significant: bool
+    direction: Literal["better", "worse", "same"] | None
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentComparison:
+    """One metric of one variant against control, segment by segment."""
+
+    metric: str
+    variant: str
+    confidence_level: float
+    interaction: InteractionResult
+    effects: tuple[SegmentEffect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentUnits:
+    """Who is in a segment, and whether they are enough to be compared."""
+
+    value: str
+    units: dict[str, int]
+    status: Literal["compared", "not_enough_data"]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentResult:
+    """All metrics by the values of one column.
+
+    `changed_units` have several values and are in no segment; `other_units` have one of the `other_values` that are
+    too rare to be listed.
+    """
+
+    column: str
+    segments: tuple[SegmentUnits, ...]
+    changed_units: int
+    other_values: int
+    other_units: int
+    comparisons: tuple[SegmentComparison, ...]
+
+    def comparison(self, metric: str, variant: str) -> SegmentComparison:
+        """Return one metric of one variant."""
+        return next(one for one in self.comparisons if one.metric == metric and one.variant == variant)
+
+
+@dataclass(frozen=True, slots=True)
+class DailyResult:
+    """New units in the period of `days` days that starts on `day`, by variant.
+
+    `p_value_adjusted` tests their split against the plan, one error budget for all periods (Holm); None where fewer
+    than five units are expected in a variant.
+    """
+
+    day: str
+    days: int
+    units: dict[str, int]
+    p_value_adjusted: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The values of a column in one variant: their quantiles at the distribution's probabilities, and zeros."""
+
+    variant: str
+    rows: int
+    zero_share: float | None
+    quantiles: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantileEffect:
+    """One quantile of one variant against control; intervals hold for all quantiles of the column together."""
+
+    variant: str
+    q: float
+    difference: Interval
+    lift: Interval
+    confidence_level: float
+    is_significant: bool
+    direction: Literal["better", "worse", "same"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionResult:
+    """The values of the column behind a metric, uncapped: a mean hides their tail."""
+
+    metric: str
+    probabilities: tuple[float, ...]
+    curves: tuple[Curve, ...]
+    effects: tuple[QuantileEffect, ...]
