@@ -81,6 +81,18 @@ def p_value(value: float | None) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
 
 
+def p_equals(value: float | None) -> str:
+    """Write a p-value with its relation.
+
+    Examples
+    --------
+    >>> p_equals(0.00004), p_equals(0.0344)
+    ('p < 0.001', 'p = 0.034')
+    """
+    text = p_value(value)
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
+
+
 def level(value: float | None, kind: str) -> str:
     """Write a metric's level: rates in percent, others as they are, with four significant digits.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from abkit.analyzer.plain import to_plain
+from abkit.analyzer.plan_summary import PlanSummary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,6 +95,19 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class Impact:
+    """The difference added up over `amount` rows or units; `unit` is that of the metric, where its name says it."""
+
+    amount: int
+    of: Literal["rows", "units"]
+    days: int | None
+    unit: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class GuardrailResult:
     """Whether a guardrail is shown to be within its margin (holds), beyond it (violated), or neither.
 
@@ -134,6 +148,7 @@ class ComparisonResult:
     units_needed: int | None = None
     guardrail: GuardrailResult | None = None
     days_needed: float | None = None
+    impact: Impact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,21 +166,6 @@ class MetricResult:
     variance_removed: float | None = None
     notes: tuple[str, ...] = ()
     reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PlanSummary:
-    """What was planned and what was reached."""
-
-    inference: str
-    target_power: float
-    planned_units: int
-    units: int
-    practical_threshold: float | None
-    power_at_planned_size: float | None
-    mde_at_planned_size: float | None
-    mde_at_reached_size: float | None
-    min_runtime_days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
