@@ -95,3 +95,16 @@ def about_looks(plan: PlanSummary) -> str:
     if plan.inference == "group_sequential":
         return f"{name}: the intervals already account for the planned looks."
     return f"{name}: the intervals hold at every look together, so looking at any time costs nothing."
+
+
+def deviations_counted(number: int) -> str:
+    """Say how many things came out otherwise than planned.
+
+    Examples
+    --------
+    >>> deviations_counted(1)
+    'One thing came out otherwise than planned; it is listed below.'
+    """
+    if number == 1:
+        return "One thing came out otherwise than planned; it is listed below."
+    return f"{number} things came out otherwise than planned; they are listed below."

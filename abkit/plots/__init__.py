@@ -12,13 +12,22 @@ from abkit.plots.designs import (
     split,
     verdicts,
 )
-from abkit.plots.results import describe_forest, describe_series, forest, forest_rows, lift_over_time
+from abkit.plots.results import (
+    describe_forest,
+    describe_power_by_size,
+    describe_series,
+    forest,
+    forest_rows,
+    lift_over_time,
+    power_by_size,
+)
 
 __all__ = [
     "arrivals",
     "describe_arrivals",
     "describe_forest",
     "describe_p_values",
+    "describe_power_by_size",
     "describe_power_curve",
     "describe_series",
     "describe_split",
@@ -27,6 +36,7 @@ __all__ = [
     "forest_rows",
     "lift_over_time",
     "p_values",
+    "power_by_size",
     "power_curve",
     "split",
     "verdicts",
