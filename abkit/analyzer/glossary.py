@@ -8,8 +8,8 @@ from abkit.analyzer.numbers import confidence, count, percent
 from abkit.analyzer.result import Analysis, MetricResult, Verdict
 
 RULES: dict[Verdict, str] = {
-    "invalid": "A check that no effect survives has failed: the split, contamination, or a plan changed after the start. "
-    "It beats every other rule.",
+    "invalid": "A check without which no number is usable has failed: the split, contamination, or a plan changed after the "
+    "start. It beats every other rule.",
     "do_not_ship": "The primary metric is significantly worse, or a guardrail is shown to be beyond its margin. Either "
     "blocks at any size.",
     "keep_running": "The planned size or the minimum runtime is not reached, and no bound that is valid before it was "
@@ -26,7 +26,8 @@ CHANGES: dict[Verdict, str] = {
     "next run.",
     "keep_running": "The units or the time still to come.",
     "ship": "A check of the data that fails later, or a mistake in how the metrics are recorded.",
-    "below_threshold": "An estimate above the threshold. If a smaller gain is worth shipping, plan the next run with it.",
+    "below_threshold": "An estimate above the threshold. If a smaller gain is worth shipping, plan the next run with "
+    "it.",
     "inconclusive": "More units than planned, in a new run, or a smaller question.",
 }
 
@@ -37,25 +38,27 @@ _METHODS = {
     "the delta method.",
     "newcombe": "Newcombe's interval of two rates from Wilson scores, which stays right at small counts; the p-value "
     "belongs to the same interval.",
-    "confidence sequence": "An always-valid interval: it holds at all looks together, so that one may stop at any time.",
+    "confidence sequence": "An always-valid interval: it holds at all looks together, so that one may stop at any "
+    "time.",
     "group sequential": "Bounds for planned looks that share the error among them (Lan and DeMets).",
 }
 
 _TERMS = {
-    "interval": "A range of true values that the data are compatible with. The procedure that makes it covers the truth "
-    "in 95 of 100 experiments (at 95%); this does not give the chance that this one does.",
-    "p": "How often a difference at least as large would be seen if there were none. It is not the chance that there is "
-    "none.",
-    "significant": "The interval excludes 0. “Not significant” says that the data cannot tell, not that nothing changed.",
-    "lift": "The difference divided by the level of the control, in %. A change of a rate itself is in percentage points "
-    "(pp): from 10% to 11% is +1 pp and a lift of +10%.",
-    "guardrail": "A metric that must not get worse by more than its margin. It holds when that is shown, is violated when "
-    "the opposite is shown, and is undecided otherwise. Undecided is not safe.",
+    "interval": "A range of true values that the data are compatible with. The procedure that makes it covers the "
+    "truth in 95 of 100 experiments (at 95%); this does not give the chance that this one does.",
+    "p": "How often a difference at least as large would be seen if there were none. It is not the chance that there "
+    "is none.",
+    "significant": "The interval excludes 0. “Not significant” says that the data cannot tell, not that nothing "
+    "changed.",
+    "lift": "The difference divided by the level of the control, in %. A change of a rate itself is in percentage "
+    "points (pp): from 10% to 11% is +1 pp and a lift of +10%.",
+    "guardrail": "A metric that must not get worse by more than its margin. It holds when that is shown, is violated "
+    "when the opposite is shown, and is undecided otherwise. Undecided is not safe.",
     "minimum detectable effect": "The true lift that the plan wants to detect with the planned power.",
-    "power": "The chance that a true effect of a given size is found. It is always given for planned effects, never for "
-    "the observed one, which would only repeat the p-value.",
-    "SRM": "Sample ratio mismatch: units arrive in other shares than planned, so that something selects them and variants "
-    "no longer compare alike.",
+    "power": "The chance that a true effect of a given size is found. It is always given for planned effects, never "
+    "for the observed one, which would only repeat the p-value.",
+    "SRM": "Sample ratio mismatch: units arrive in other shares than planned, so that something selects them and "
+    "variants no longer compare alike.",
     "unit": "What is put into a variant: a user, a task, a session. Rows of one unit are not independent and count "
     "together.",
 }

@@ -31,7 +31,8 @@ def _impact(metric: MetricResult, one: ComparisonResult, snapshot: Snapshot) -> 
     amount, days = _ROUND, None
     if snapshot.days is not None and snapshot.days >= 1:
         amount, days = round(_MONTH * rows / snapshot.days), _MONTH
-    return Impact(amount, "units" if rows == units else "rows", days, unit_of(metric), amount * value, amount * low, amount * high)
+    total, least, most = (amount * part for part in (value, low, high))
+    return Impact(amount, "units" if rows == units else "rows", days, unit_of(metric), total, least, most)
 
 
 def unit_of(metric: MetricResult) -> str:

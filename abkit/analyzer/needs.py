@@ -57,9 +57,7 @@ def _days_to_come(needed: int | None, pace: Pace) -> float | None:
     return None if needed is None else pace.days_for(max(needed - pace.units, 0))
 
 
-def units_at(
-    experiment: Experiment, test: Test, effect: Effect, target: float, alpha: float, pace: Pace
-) -> int | None:
+def units_at(experiment: Experiment, test: Test, effect: Effect, target: float, alpha: float, pace: Pace) -> int | None:
     """Units at which a distance of `target` is seen with the planned power, judged as it will be at that size.
 
     A confidence sequence is wider early and late than at the planned size, so size and width are found together; a

@@ -178,7 +178,7 @@ def recommendation(
     if verdict == "keep_running":
         return f"Keep running: {'; '.join(blockers)}. {compatible(metric, one)}{need}"
     if is_narrow(one, threshold):
-        return f"{meaning(metric, one, threshold)} {sentence('; '.join(blockers))} {compatible(metric, one)}"
+        return f"{meaning(metric, one, threshold)} {sentence('; '.join(blockers))} {compatible(metric, one)}{need}"
     return f"We cannot tell yet about {name!r}: {'; '.join(blockers)}. {compatible(metric, one)}{need}"
 
 

@@ -136,8 +136,12 @@ def describe_power_by_size(analysis: Analysis) -> str:
     if found is None:
         return "No power can be told."
     reached = next(size for size in found.sizes if size.units == analysis.plan.units)
-    said = [f"{chance(power)} for {percent(one.effect)}" for power, one in zip(reached.powers, found.effects, strict=True)]
-    return f"Power by units over all variants, for three true changes. At {count(reached.units)} units: {', '.join(said)}."
+    said = [
+        f"{chance(power)} for {percent(one.effect)}" for power, one in zip(reached.powers, found.effects, strict=True)
+    ]
+    return (
+        f"Power by units over all variants, for three true changes. At {count(reached.units)} units: {', '.join(said)}."
+    )
 
 
 def _axis_edges(bounds: list[float]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The first blocks of a report: what it is, the verdict, and whether the data can be trusted; each escapes what comes from outside."""
+"""The first blocks of a report: what it is, the verdict, and whether the data can be trusted."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def verdict_card(analysis: Analysis) -> Block:
     told = Markup("").join(Markup("<p><strong>{}.</strong> {}</p>").format(*rule) for rule in rules)
     return Block(
         Markup(
-            '<section class="verdict {}"><h2>{} {}</h2><p class="lead">{}</p><div class="tiles">{}</div>{}{}{}</section>'
+            '<section class="verdict {}"><h2>{} {}</h2><p class="lead">{}</p><div class="tiles">{}</div>'
+            "{}{}{}</section>"
         ).format(
             decision.verdict,
             SYMBOLS[decision.verdict],
@@ -125,8 +126,8 @@ def _deciding(reasons: Sequence[Reason]) -> list[Reason]:
 def trust_panel(analysis: Analysis) -> Block:
     """Show the checks of the data, read before any effect."""
     rows = [[_words(check.name), _STATUSES[check.status], reading.sentence(check.message)] for check in analysis.checks]
-    counts = Counter(check.status for check in analysis.checks)
-    said = ", ".join(f"{counts[status]} {status.replace('_', ' ')}" for status in _STATUSES if counts[status])
+    counts = Counter(_STATUSES[check.status] for check in analysis.checks)
+    said = ", ".join(f"{counts[status]} {status[2:]}" for status in _STATUSES.values() if counts[status])
     told = Markup("<p>{} checks: {}. Read them before any effect.</p>").format(len(analysis.checks), said)
     table = html_table(("check", "status", "what was seen"), rows, caption="Checks of the data")
     return section("Can the data be trusted?", told, table)

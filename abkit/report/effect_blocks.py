@@ -11,8 +11,8 @@ from abkit.analyzer.result import Analysis, ComparisonResult, Impact, MetricResu
 from abkit.report.page import Block, effects, figure
 
 _CURSE = (
-    "The estimate of a variant that was chosen for being significant is too high on average (winner's curse): plan with "
-    "the low end. The effects of several experiments do not add up."
+    "The estimate of a variant that was chosen for being significant is too high on average (winner's curse): plan "
+    "with the low end. The effects of several experiments do not add up."
 )
 
 
@@ -87,8 +87,9 @@ def forest_plot(analysis: Analysis) -> Block:
         text = Markup("<p>No metric has a relative change with an interval.</p>")
         return effects(analysis, "All metrics", text, table)
     caption = (
-        "▲ better, ▼ worse, ○ not told apart from no change; | the margin of a guardrail; dotted: the minimum detectable "
-        "effect. An arrow marks an interval that goes on. Intervals of two variants may overlap and still differ."
+        "▲ better, ▼ worse, ○ not told apart from no change; | the margin of a guardrail; dotted: the minimum "
+        "detectable effect. An arrow marks an interval that goes on. Intervals of two variants may overlap and still "
+        "differ."
     )
     drawn = figure(lambda ax: plots.forest(analysis, ax), plots.describe_forest(analysis), caption, table, len(rows))
     return effects(analysis, "All metrics", drawn)
@@ -113,7 +114,9 @@ def guardrail_table(analysis: Analysis) -> Block:
         return effects(analysis, "Guardrails", Markup("<p>This experiment has no guardrails.</p>"))
     header = ("guardrail", "variant", "allowed", "bound", "status", "why")
     note = Markup("<p>{}</p>").format("Undecided is not safe: the data allow more harm than the margin does.")
-    table = html_table(header, rows, caption="Guardrails against their margins; the bound is the worst still compatible")
+    table = html_table(
+        header, rows, caption="Guardrails against their margins; the bound is the worst still compatible"
+    )
     is_open = any("undecided" in row[4] for row in rows)
     return effects(analysis, "Guardrails", table, note if is_open else Markup(""))
 

@@ -37,7 +37,8 @@ def effects(analysis: Analysis, title: str, *parts: Markup) -> Block:
     warning = "Do not use these numbers for decisions: the experiment is invalid. Show them all the same"
     end = "End of numbers that must not be used for decisions."
     folded = Markup(
-        '<details class="unusable"><summary>{}</summary><div class="watermarked">{}<p class="note">{}</p></div></details>'
+        '<details class="unusable"><summary>{}</summary><div class="watermarked">{}<p class="note">{}</p></div>'
+        "</details>"
     ).format(warning, Markup("").join(parts), end)
     return section(title, folded)
 
