@@ -8,6 +8,7 @@ from typing import Literal
 
 from abkit.analyzer.gates import ORDER, Gates, judge_gates
 from abkit.analyzer.needs import Pace, need_for_runtime, need_for_size, needs_of
+from abkit.analyzer.numbers import p_equals
 from abkit.analyzer.result import (
     Check,
     ComparisonResult,
@@ -127,6 +128,7 @@ def decide(
         list(best.needs),
         has_guardrails=any(metric.role == "guardrail" for metric in metrics),
         threshold_name=rules.threshold_name,
+        threshold=rules.practical_threshold,
     )
     if tied and verdict == "ship":
         text += f" It cannot be told apart from {', '.join(map(repr, tied))}: choose among them by cost or risk."
@@ -223,7 +225,7 @@ def _all_needs(judgements: Sequence[_Judgement]) -> tuple[Need, ...]:
 def _significantly_worse(variant: str, metrics: Sequence[MetricResult]) -> list[str]:
     """Secondary metrics that got significantly worse; guardrails are judged by their margin."""
     return [
-        f"{metric.name!r} is significantly worse (p = {one.p_value_adjusted:.2g}, {one.method})"
+        f"{metric.name!r} is significantly worse ({p_equals(one.p_value_adjusted)}, {one.method})"
         for metric in metrics
         if metric.role == "secondary"
         for one in metric.comparisons

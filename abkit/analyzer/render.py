@@ -78,16 +78,21 @@ def to_html(analysis: Analysis) -> str:
 def html_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str) -> Markup:
     """Lay out a table whose every cell is escaped; the first cell of each row is its heading.
 
+    Every cell says which column it is in, so that a narrow page can show each row as a list.
+
     Examples
     --------
-    >>> html_table(["a"], [["<b>"]], caption="x")
-    Markup('<table><caption>x</caption><thead><tr><th scope="col">a</th></tr></thead><tbody><tr><th \
-scope="row">&lt;b&gt;</th></tr></tbody></table>')
+    >>> html_table(["a", "n"], [["<b>", 1]], caption="x").partition("<tbody>")[2]
+    Markup('<tr><th scope="row">&lt;b&gt;</th><td data-label="n">1</td></tr></tbody></table>')
     """
     head = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in header)
     body = Markup("").join(
         Markup('<tr><th scope="row">{}</th>{}</tr>').format(
-            row[0], Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row[1:])
+            row[0],
+            Markup("").join(
+                Markup('<td data-label="{}">{}</td>').format(label, cell)
+                for label, cell in zip(header[1:], row[1:], strict=True)
+            ),
         )
         for row in rows
     )

@@ -14,7 +14,15 @@ from abkit.plots.designs import (
     verdicts,
 )
 from abkit.plots.distributions import describe_distribution, distribution
-from abkit.plots.results import describe_forest, describe_series, forest, forest_rows, lift_over_time
+from abkit.plots.results import (
+    describe_forest,
+    describe_power_by_size,
+    describe_series,
+    forest,
+    forest_rows,
+    lift_over_time,
+    power_by_size,
+)
 from abkit.plots.segments import describe_segments, metrics_by, segment_rows, segments
 
 __all__ = [
@@ -25,6 +33,7 @@ __all__ = [
     "describe_distribution",
     "describe_forest",
     "describe_p_values",
+    "describe_power_by_size",
     "describe_power_curve",
     "describe_segments",
     "describe_series",
@@ -36,6 +45,7 @@ __all__ = [
     "lift_over_time",
     "metrics_by",
     "p_values",
+    "power_by_size",
     "power_curve",
     "segment_rows",
     "segments",
