@@ -19,7 +19,7 @@ def page_of(analysis: ab.Analysis, robustness: Any = None) -> str:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     names: dict[str, Any] = {"experiment": "file.yml", "as_of": "", "run_id": "run", "now": ""}
     for cell in notebook.cells:
-        if cell.id in {"parameters", "sentinel"} or (cell.id == "robustness" and robustness is None):
+        if cell.id in {"parameters", "validate", "sentinel"} or (cell.id == "robustness" and robustness is None):
             continue
         *lines, last = cell.source.splitlines()
         if cell.id == "analyze":
