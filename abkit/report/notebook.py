@@ -125,9 +125,11 @@ def execute(
             notebook = _run(path, output, parameters, watch, folder)
     except PapermillExecutionError as error:
         raise _time_is_up(path, timeout) if watch.rang else _cell_failed(path, error) from None
-    except DeadKernelError:
+    except RuntimeError as error:  # DeadKernelError is one; a process that dies while it starts gives a bare one
         if watch.rang:
             raise _time_is_up(path, timeout) from None
+        if not isinstance(error, DeadKernelError) and "Kernel died" not in str(error):
+            raise
         raise KernelDiedError(
             f"the process of {path.name} ended by itself (killed, or out of memory); nothing was published"
         ) from None

@@ -197,8 +197,8 @@ def regression_difference(
     """
     (y_c, x_c), (y_t, x_t) = _arms(control, treatment, control_covariates, treatment_covariates)
     y, x = np.concatenate([y_c, y_t]), np.vstack([x_c, x_t])
+    x = x[:, (x != x[0]).any(axis=0)]  # asked of the values: a mean that is rounded makes a constant vary
     x = x - x.mean(axis=0)
-    x = x[:, (np.abs(x) > 0).any(axis=0)]
     treated = np.repeat([0.0, 1.0], [len(y_c), len(y_t)])
     parts = [np.ones(len(y)), treated, x, treated[:, None] * x] if interacted else [np.ones(len(y)), treated, x]
     fit = regression(y, np.column_stack(parts), correction)
