@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +71,8 @@ class _Watch:
     seconds: float
     managers: list[Any] = field(default_factory=list)
     rang: bool = False
-    done: threading.Event = field(default_factory=threading.Event)
+    done: bool = False
+    wake: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> _Watch:
         _running.add(self)
@@ -79,27 +81,27 @@ class _Watch:
 
     def __exit__(self, *_: object) -> None:
         _running.discard(self)
-        self.done.set()
+        self.done = True
+        self.wake.set()
 
     def _wait(self) -> None:
-        if self.done.wait(self.seconds):
-            return
-        self.rang = True
-        while not self.done.wait(0.1):  # the process may be starting just now
-            self.kill()
+        self.rang = not self.wake.wait(self.seconds)
+        while not self.done:  # the process may be starting just now
+            self._kill()
+            time.sleep(0.1)
 
-    def kill(self) -> None:
+    def _kill(self) -> None:
         for manager in self.managers:
-            pid = getattr(manager.provisioner, "pid", None)
-            if pid is not None:
+            process = getattr(manager.provisioner, "process", None)
+            if process is not None and process.poll() is None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(os.getpgid(pid), signal.SIGKILL)
+                    os.killpg(os.getpgid(process.pid), signal.SIGKILL)
 
 
 def end_running() -> None:
     """End the processes of all notebooks that this process runs: it is about to end itself."""
     for watch in tuple(_running):
-        watch.kill()
+        watch.wake.set()
 
 
 def execute(
