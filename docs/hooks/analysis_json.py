@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tables import code, table
+from markdown_table import code, table
 
 from abkit.analyzer.schema import json_schema
 

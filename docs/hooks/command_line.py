@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import typer.main
-from tables import code, table
+from markdown_table import code, table
 
 from abkit.cli.app import app
 

@@ -7,8 +7,8 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import griffe
+from markdown_table import code, table
 from pydantic import TypeAdapter
-from tables import code, table
 
 from abkit import models
 from abkit.models import Data, Experiment, Mean, Plan, Proportion, Quantile, Ratio, Summary, Variant

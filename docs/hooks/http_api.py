@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis_json import type_of
-from tables import code, table
+from markdown_table import code, table
 
 _HEAD = """# HTTP
 

@@ -7,7 +7,7 @@ import inspect
 from collections import defaultdict
 from types import ModuleType
 
-from tables import code, table
+from markdown_table import code, table
 
 import abkit
 from abkit import plots, stats

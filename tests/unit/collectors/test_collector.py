@@ -494,6 +494,7 @@ def test_the_header_says_what_separates_columns(tmp_path: Path, separator: str) 
     [
         (b"variant,x,x\na,1,2\nb,1,2\n", "names the column 'x' twice"),
         ("variant,x,\xe9\na,1,2\n".encode("latin-1"), "is not UTF-8 text"),
+        ("variant,x\na,1\nb,2\nä,3\n".encode("latin-1"), r"is not UTF-8 text \(.*4\); save it as UTF-8"),
         ("variant,x\na,1\n".encode("utf-16"), "UTF-8"),
         (b"variant,x\na,1\nb,2,3,4\na,1\n", "mend that line"),
     ],

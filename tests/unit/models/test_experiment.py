@@ -204,6 +204,11 @@ def test_a_key_that_is_there_twice_is_refused() -> None:
         Experiment.from_yaml(text)
 
 
+def test_text_that_yaml_takes_for_a_list_is_answered_with_quotes() -> None:
+    with pytest.raises(DefinitionError, match="in quotes"):
+        Experiment.from_yaml("key: warming\nprimary_metric: {kind: mean, column: Answer time [s]}\n")
+
+
 def test_a_file_nested_too_deep_is_refused() -> None:
     with pytest.raises(DefinitionError, match="nested too deep"):
         Experiment.from_yaml("\n" + "[" * 5000)
