@@ -104,6 +104,7 @@ class Distribution:
 
     Parameters
     ----------
+    column : str
     metric : str
         Name of the first metric of that column.
     probabilities : tuple of float
@@ -115,6 +116,7 @@ class Distribution:
         Probability of a quantile that is compared -> what its inference needs.
     """
 
+    column: str
     metric: str
     probabilities: tuple[float, ...]
     quantiles: dict[str, tuple[float, ...]]

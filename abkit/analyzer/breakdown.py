@@ -122,8 +122,9 @@ class QuantileEffect:
 
 @dataclass(frozen=True, slots=True)
 class DistributionResult:
-    """The values of the column behind a metric, uncapped: a mean hides their tail."""
+    """The values of a column, uncapped: a mean hides their tail; `metric` is the first one of that column."""
 
+    column: str
     metric: str
     probabilities: tuple[float, ...]
     curves: tuple[Curve, ...]

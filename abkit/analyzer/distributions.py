@@ -16,6 +16,7 @@ def distribution_results(experiment: Experiment, snapshot: Snapshot) -> Iterator
     """Return every distribution, with differences of its quantiles whose intervals hold together (Bonferroni)."""
     for one in snapshot.distributions:
         yield DistributionResult(
+            column=one.column,
             metric=one.metric,
             probabilities=one.probabilities,
             curves=tuple(

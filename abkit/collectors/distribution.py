@@ -42,11 +42,12 @@ def collect_distributions(
     shapes = {row["variant"]: row for row in engine.rows(shape_of(rows, columns, values))}
     tails = _compare_tails(engine, rows, list(chosen.values()), census)
     found = []
-    for place, metric in enumerate(chosen.values()):
+    for place, (column, metric) in enumerate(chosen.items()):
         counted = {name: int(shapes[value][f"c{place}_rows"]) for name, value in census.values.items()}
         read = _curves(engine, rows, metric, census) if min(counted.values()) >= _FEWEST_ROWS else {}
         found.append(
             Distribution(
+                column=column,
                 metric=metric.name,
                 probabilities=_PROBABILITIES,
                 quantiles=read,

@@ -17,15 +17,15 @@ _STYLES = ("-", "--", "-.", ":")
 _SKEWED = 10.0
 
 
-def distribution(analysis: Analysis, metric: str, ax: Axes | None = None) -> Axes:
+def distribution(analysis: Analysis, column: str, ax: Axes | None = None) -> Axes:
     """Draw the share of values at or below each value (ECDF) in every variant; a logarithmic axis where it is skewed.
 
     Raises
     ------
     DataError
-        The metric has no distribution: it is no mean and no quantile, or has too few values.
+        The column has no distribution: no mean and no quantile is of it, or it has too few values.
     """
-    found = _found(analysis, metric)
+    found = _found(analysis, column)
     ax = ax if ax is not None else new_axes(6)
     for place, curve in enumerate(found.curves):
         ax.step(
@@ -40,7 +40,7 @@ def distribution(analysis: Analysis, metric: str, ax: Axes | None = None) -> Axe
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.set_ylim(0, 100)
-    ax.set_xlabel(escape(short(metric)))
+    ax.set_xlabel(escape(short(column)))
     ax.set_ylabel("share of values at or below (%)")
     ax.legend(frameon=False, loc="lower right")
     tidy(ax)
@@ -58,20 +58,20 @@ def at(found: DistributionResult, curve: Curve, q: float) -> float:
     return curve.quantiles[found.probabilities.index(q)]
 
 
-def describe_distribution(analysis: Analysis, metric: str) -> str:
+def describe_distribution(analysis: Analysis, column: str) -> str:
     """Say in words what the figure shows."""
-    found = _found(analysis, metric)
+    found = _found(analysis, column)
     parts = [
         f"{curve.variant}: p10 {level(at(found, curve, 0.1), 'mean')}, p50 {level(at(found, curve, 0.5), 'mean')}, "
         f"p90 {level(at(found, curve, 0.9), 'mean')}, p99 {level(at(found, curve, 0.99), 'mean')}, "
         f"zeros {percent(curve.zero_share)}"
         for curve in found.curves
     ]
-    return f"Share of values of {metric} at or below each value. {'; '.join(parts)}."
+    return f"Share of values of {column} at or below each value. {'; '.join(parts)}."
 
 
-def _found(analysis: Analysis, metric: str) -> DistributionResult:
-    found = next((one for one in analysis.distributions if one.metric == metric), None)
+def _found(analysis: Analysis, column: str) -> DistributionResult:
+    found = next((one for one in analysis.distributions if one.column == column), None)
     if found is None or not all(curve.quantiles for curve in found.curves):
-        raise DataError(f"{metric!r} has no distribution to draw: it takes rows of a mean or a quantile, ten or more")
+        raise DataError(f"{column!r} has no distribution to draw: it takes rows of a mean or a quantile, ten or more")
     return found

@@ -26,23 +26,24 @@ def distributions(analysis: Analysis) -> Block:
 
 
 def _one(analysis: Analysis, found: DistributionResult, *, draws: bool) -> Markup:
-    head = Markup("<h3>{}</h3>").format(found.metric)
+    head = Markup("<h3>{}</h3>").format(found.column)
     table = _curve_table(found)
     if draws and all(curve.quantiles for curve in found.curves):
         caption = "Share of values at or below each value, uncapped; the farther right, the larger the values"
-        words = plots.describe_distribution(analysis, found.metric)
-        table = figure(lambda ax: plots.distribution(analysis, found.metric, ax), words, caption, table, 6)
+        words = plots.describe_distribution(analysis, found.column)
+        table = figure(lambda ax: plots.distribution(analysis, found.column, ax), words, caption, table, 6)
     return head + table + _effect_table(found)
 
 
 def _curve_table(found: DistributionResult) -> Markup:
-    rows = []
-    for curve in found.curves:
-        read = dict(zip(found.probabilities, curve.quantiles, strict=False))
-        quantiles = [numbers.level(read.get(q), "quantile") for q in _SHOWN]
-        rows.append([curve.variant, numbers.count(curve.rows), numbers.percent(curve.zero_share), *quantiles])
-    header = ("variant", "values", "zeros", *(f"p{100 * q:g}" for q in _SHOWN))
-    return html_table(header, rows, caption=f"{found.metric}: quantiles of its values")
+    reads = [dict(zip(found.probabilities, curve.quantiles, strict=False)) for curve in found.curves]
+    rows = [
+        ["values", *(numbers.count(curve.rows) for curve in found.curves)],
+        ["zeros", *(numbers.percent(curve.zero_share) for curve in found.curves)],
+        *([f"p{100 * q:g}", *(numbers.level(read.get(q), "quantile") for read in reads)] for q in _SHOWN),
+    ]
+    header = ("", *(curve.variant for curve in found.curves))
+    return html_table(header, rows, caption=f"{found.column}: values, zeros and quantiles")
 
 
 def _effect_table(found: DistributionResult) -> Markup:
@@ -60,7 +61,7 @@ def _effect_table(found: DistributionResult) -> Markup:
     ]
     level = numbers.confidence(found.effects[0].confidence_level)
     header = ("quantile", "variant", "difference", "interval", "lift", "interval of the lift", "finding")
-    caption = f"{found.metric}: quantiles against control, {level} intervals, which hold for all rows together"
+    caption = f"{found.column}: quantiles against control, {level} intervals, which hold for all rows together"
     return html_table(header, rows, caption=caption)
 
 

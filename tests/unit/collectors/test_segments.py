@@ -179,3 +179,24 @@ def test_arrivals_are_the_same_in_databases(database: Engine, unit: str | None) 
     assert [
         sum(day) for day in zip(*expected.arrivals.units.values(), strict=True)
     ] == first.dt.date.value_counts().sort_index().tolist()
+
+
+@pytest.mark.parametrize("design", ["randomized", "paired"])
+def test_distributions_are_the_same_in_databases(database: Engine, design: str) -> None:
+    frame = events()
+    if design == "paired":
+        frame = pd.concat(
+            [frame.assign(variant=name, cost=frame["cost"] * factor) for name, factor in (("a", 1), ("b", 2))]
+        )
+    keys = {"unit": "unit", "design": design}
+    one = experiment(Mean("cost"), Quantile("before", 0.5), Mean("part", missing="zero"))
+    got = collect(one, Source.sql(database, stored(database, frame), **keys), now=NOW).distributions
+    expected = collect(one, Source.frame(frame, **keys), now=NOW).distributions
+    for left, right in zip(got, expected, strict=True):
+        assert (left.column, left.rows, left.zeros) == (right.column, right.rows, right.zeros)
+        for name, curve in right.quantiles.items():
+            np.testing.assert_allclose(left.quantiles[name], curve, rtol=1e-9)
+        for q, moments in right.moments.items():
+            assert type(left.moments[q]) is type(moments)
+            if isinstance(moments, MetricMoments):
+                assert_close(left.moments[q], moments)
