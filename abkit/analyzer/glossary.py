@@ -8,8 +8,8 @@ from abkit.analyzer.numbers import confidence, count, percent
 from abkit.analyzer.result import Analysis, MetricResult, Verdict
 
 RULES: dict[Verdict, str] = {
-    "invalid": "A check without which no number is usable has failed: the split, contamination, or a plan changed after the "
-    "start. It beats every other rule.",
+    "invalid": "A check without which no number is usable has failed: the split, contamination, or a plan changed "
+    "after the start. It beats every other rule.",
     "do_not_ship": "The primary metric is significantly worse, or a guardrail is shown to be beyond its margin. Either "
     "blocks at any size.",
     "keep_running": "The planned size or the minimum runtime is not reached, and no bound that is valid before it was "
