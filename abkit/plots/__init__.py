@@ -19,6 +19,7 @@ from abkit.plots.results import (
     forest,
     forest_rows,
     lift_over_time,
+    look_days,
     power_by_size,
 )
 
@@ -35,6 +36,7 @@ __all__ = [
     "forest",
     "forest_rows",
     "lift_over_time",
+    "look_days",
     "p_values",
     "power_by_size",
     "power_curve",

@@ -76,6 +76,8 @@ def _over_time(analysis: Analysis) -> Markup:
     ]
     table = html_table(("day (UTC)", "variant", "units", "interval"), rows, caption="Effect up to each day")
     caption = "Effect up to each day (UTC); the band holds at all days together, so looking every day costs nothing"
+    looks = plots.look_days(analysis)
+    caption += f". Dotted: the planned looks, reached on {', '.join(looks)}" if looks else ""
     return figure(lambda ax: plots.lift_over_time(analysis, ax), plots.describe_series(analysis), caption, table, 5)
 
 
