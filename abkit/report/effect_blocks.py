@@ -161,5 +161,4 @@ def _added_up(metric: MetricResult, impact: Impact) -> list[str]:
     over = f"{numbers.count(impact.amount)} {impact.of}"
     over += f" ({numbers.days(impact.days)} at the present rate)" if impact.days else ""
     unit = impact.unit or (f"{impact.of} with {metric.name}" if metric.kind == "proportion" else f"as {metric.name}")
-    ends = numbers.ends(impact.low, impact.high, kind="mean")
-    return [over, numbers.difference(impact.value, "mean"), *ends, unit]
+    return [over, *numbers.total(impact.value, impact.low, impact.high), unit]
