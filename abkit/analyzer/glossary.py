@@ -12,8 +12,8 @@ RULES: dict[Verdict, str] = {
     "after the start. It beats every other rule.",
     "do_not_ship": "The primary metric is significantly worse, or a guardrail is shown to be beyond its margin. Either "
     "blocks at any size.",
-    "keep_running": "The planned size or the minimum runtime is not reached, and no bound that is valid before it was "
-    "crossed.",
+    "keep_running": "The planned size or the minimum runtime is not reached, and not every gate is passed in a way "
+    "that is valid before it.",
     "ship": "The primary metric is significantly better in its direction, its estimate reaches what was planned to "
     "matter, every guardrail is shown to be within its margin, and nothing is significantly worse.",
     "below_threshold": "As for shipping, but the estimate is below what was planned to matter.",

@@ -141,7 +141,7 @@ def ends(low: float | None, high: float | None, *, kind: str) -> tuple[str, str]
     Examples
     --------
     >>> ends(-0.012, 0.5, kind="lift")
-    ('−1.2%', '+50.0%')
+    ('−1%', '+50%')
     """
     if low is None or high is None:
         return "—", "—"
@@ -153,6 +153,23 @@ def ends(low: float | None, high: float | None, *, kind: str) -> tuple[str, str]
     if kind == "lift":
         return percent(low, places, signed=True), percent(high, places, signed=True)
     return difference(low, kind, places), difference(high, kind, places)
+
+
+def total(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """Write a sum and the ends of its interval, to two significant digits of the interval's half-width.
+
+    Examples
+    --------
+    >>> total(273454.2, -225498.0, 772406.0), total(1.234, 0.2, 2.3)
+    (('+270,000', '−230,000', '+770,000'), ('+1.2', '+0.2', '+2.3'))
+    """
+    half = (high - low) / 2
+    step = 10.0 ** max(0, math.floor(math.log10(half)) - 1) if half > 0 and math.isfinite(half) else 1.0
+    while step > 1 and any(part != 0 and round(part / step) == 0 for part in (low, high)):
+        step /= 10
+    rounded = [round(part / step) * step if step > 1 else part for part in (value, low, high)]
+    first, last = ends(rounded[1], rounded[2], kind="mean")
+    return number(rounded[0], decimals_for(half), signed=True), first, last
 
 
 def confidence(value: float) -> str:

@@ -21,6 +21,7 @@ from abkit.plots.results import (
     forest,
     forest_rows,
     lift_over_time,
+    look_days,
     power_by_size,
 )
 from abkit.plots.segments import describe_segments, metrics_by, segment_rows, segments
@@ -44,6 +45,7 @@ __all__ = [
     "forest_rows",
     "lift_over_time",
     "metrics_by",
+    "look_days",
     "p_values",
     "power_by_size",
     "power_curve",

@@ -88,6 +88,8 @@ def lift_over_time(analysis: Analysis, ax: Axes | None = None) -> Axes:
             linewidth=0,
         )
         ax.plot(days, [scale * (p.difference or 0) for p in points], color=color, marker="o", label=series.variant)
+    for day in set(look_days(analysis)) & set(days):
+        ax.axvline(days.index(day), color=NEUTRAL, linewidth=1.0, linestyle=":")
     ax.axhline(0, color="black", linewidth=0.8)
     ax.set_ylabel(f"{escape(analysis.primary.name)}: difference{' (pp)' if scale == 100 else ''}")
     ax.tick_params(axis="x", labelrotation=30)
@@ -95,6 +97,14 @@ def lift_over_time(analysis: Analysis, ax: Axes | None = None) -> Axes:
         ax.legend(frameon=False)
     tidy(ax)
     return ax
+
+
+def look_days(analysis: Analysis) -> list[str]:
+    """Return the days on which the planned looks fell, where the plan counts them."""
+    plan, points = analysis.plan, analysis.series[0].points
+    sizes = [plan.planned_units * look / plan.looks for look in range(1, plan.looks + 1)] if plan.looks else []
+    reached = [next((point.day for point in points if point.units >= size), None) for size in sizes]
+    return list(dict.fromkeys(day for day in reached if day is not None))
 
 
 def power_by_size(analysis: Analysis, ax: Axes | None = None) -> Axes:
@@ -120,8 +130,8 @@ def power_by_size(analysis: Analysis, ax: Axes | None = None) -> Axes:
     ax.set_xscale("log")
     ax.set_ylim(0, 102)
     ax.set_xlim(units[0], units[-1])
-    ax.xaxis.set_major_formatter(lambda value, _: count(value))
-    ax.xaxis.set_minor_formatter("")
+    ax.set_xticks(units[::3], [count(size) for size in units[::3]])
+    ax.set_xticks([], minor=True)
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
     ax.set_xlabel("units over all variants")
     ax.set_ylabel("power")

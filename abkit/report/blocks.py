@@ -11,7 +11,7 @@ from abkit import __version__
 from abkit.analyzer import numbers, reading
 from abkit.analyzer.glossary import CHANGES, RULES
 from abkit.analyzer.render import html_table
-from abkit.analyzer.result import Analysis, Check, ComparisonResult, Reason
+from abkit.analyzer.result import Analysis, Check, ComparisonResult, GuardrailStatus, Reason
 from abkit.analyzer.wording import SYMBOLS, VERDICTS
 from abkit.report.doubts import needs_list
 from abkit.report.page import Block, leave, section
@@ -48,11 +48,10 @@ def verdict_card(analysis: Analysis) -> Block:
     best = _told(analysis)
     comparisons = [one for metric in analysis.metrics for one in metric.comparisons if one.variant == best.variant]
     guardrails = [one.guardrail for one in comparisons if one.guardrail is not None]
-    holding = sum(guardrail.status == "holds" for guardrail in guardrails)
     split = analysis.check("srm")
     figures = [
         _effect_figure(analysis, best),
-        _guardrail_figure(holding, len(guardrails)),
+        _guardrail_figure([guardrail.status for guardrail in guardrails]),
         ("split as planned", _STATUSES[split.status], _split_note(split)),
     ]
     tiles = Markup("").join(
@@ -60,11 +59,6 @@ def verdict_card(analysis: Analysis) -> Block:
             '<div><span class="label">{}</span><span class="figure">{}</span><span class="note">{}</span></div>'
         ).format(*tile)
         for tile in figures
-    )
-    table = html_table(
-        ("gate", "variant", "passed", "what decided"),
-        [[_words(r.gate), r.variant or "all", _PASSED[r.passed], r.text] for r in _deciding(decision.reasons)],
-        caption="The gates and what each of them saw",
     )
     rules = [("The rule that fired", RULES[decision.verdict]), ("What would change it", CHANGES[decision.verdict])]
     off = len(analysis.plan.deviations)
@@ -82,7 +76,7 @@ def verdict_card(analysis: Analysis) -> Block:
             tiles,
             told,
             needs_list(decision.needs),
-            table,
+            _gates(analysis),
         )
     )
 
@@ -93,10 +87,13 @@ def _split_note(split: Check) -> str:
     return numbers.p_equals(split.p_value)
 
 
-def _guardrail_figure(holding: int, total: int) -> tuple[str, str, str]:
-    if not total:
+def _guardrail_figure(statuses: Sequence[GuardrailStatus]) -> tuple[str, str, str]:
+    if not statuses:
         return "guardrails", "none", "the plan has no guardrail"
-    return "guardrails that hold", f"{holding} of {total}", "each shown within its margin"
+    counts = Counter(statuses)
+    others: list[GuardrailStatus] = ["violated", "undecided"]
+    note = ", ".join(f"{counts[status]} {status}" for status in others if counts[status])
+    return "guardrails that hold", f"{counts['holds']} of {len(statuses)}", note or "each shown within its margin"
 
 
 def _told(analysis: Analysis) -> ComparisonResult:
@@ -118,9 +115,24 @@ def _effect_figure(analysis: Analysis, one: ComparisonResult) -> tuple[str, str,
     )
 
 
-def _deciding(reasons: Sequence[Reason]) -> list[Reason]:
-    """Checks of the data have a table of their own; here only the ones that failed."""
-    return [reason for reason in reasons if reason.variant is not None or reason.passed is False]
+def _gates(analysis: Analysis) -> Markup:
+    """Those of the variant that the verdict speaks of in sight, the other variants' folded away.
+
+    Checks of the data have a table of their own; here only the ones that failed.
+    """
+    reasons, told = analysis.decision.reasons, analysis.decision.variant
+    shown = [r for r in reasons if r.variant == told or (r.variant is None and r.passed is False)]
+    others = [r for r in reasons if r.variant not in (None, told)]
+    table = _gate_table(shown, f"The gates and what each of them saw in {told}")
+    if not others:
+        return table
+    folded = Markup("<details><summary>The gates of the other variants</summary>{}</details>")
+    return table + folded.format(_gate_table(others, "The gates and what each of them saw in the other variants"))
+
+
+def _gate_table(reasons: Sequence[Reason], caption: str) -> Markup:
+    rows = [[_words(r.gate), r.variant or "all", _PASSED[r.passed], reading.sentence(r.text)] for r in reasons]
+    return html_table(("gate", "variant", "passed", "what it saw"), rows, caption=caption)
 
 
 def trust_panel(analysis: Analysis) -> Block:

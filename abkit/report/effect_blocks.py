@@ -76,6 +76,8 @@ def _over_time(analysis: Analysis) -> Markup:
     ]
     table = html_table(("day (UTC)", "variant", "units", "interval"), rows, caption="Effect up to each day")
     caption = "Effect up to each day (UTC); the band holds at all days together, so looking every day costs nothing"
+    looks = plots.look_days(analysis)
+    caption += f". Dotted: the planned looks, reached on {', '.join(looks)}" if looks else ""
     return figure(lambda ax: plots.lift_over_time(analysis, ax), plots.describe_series(analysis), caption, table, 5)
 
 
@@ -159,5 +161,4 @@ def _added_up(metric: MetricResult, impact: Impact) -> list[str]:
     over = f"{numbers.count(impact.amount)} {impact.of}"
     over += f" ({numbers.days(impact.days)} at the present rate)" if impact.days else ""
     unit = impact.unit or (f"{impact.of} with {metric.name}" if metric.kind == "proportion" else f"as {metric.name}")
-    ends = numbers.ends(impact.low, impact.high, kind="mean")
-    return [over, numbers.difference(impact.value, "mean"), *ends, unit]
+    return [over, *numbers.total(impact.value, impact.low, impact.high), unit]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,8 @@ def figure(draw: Callable[[Any], Any], description: str, caption: str, table: Ma
     from matplotlib.figure import Figure
 
     settings = {"svg.fonttype": "none", "svg.hashsalt": "abkit", "font.family": "sans-serif", "font.size": 10}
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the reader's own fonts draw the text
         figure = Figure(figsize=(8.6, 1.1 + 0.5 * max(rows, 2)), layout="constrained")
         draw(figure.subplots())
         buffer = io.BytesIO()

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import abkit as ab
+from abkit import plots
 from abkit.report import blocks, effect_blocks, method_blocks, plan_reached_blocks
 from abkit.stats import power_at
 from tests.report_page import page_of, words_of
@@ -85,6 +86,20 @@ def test_the_strip_says_which_look_this_is() -> None:
     timed = analysis_of(days=7)
     assert timed.data.first_seen in html_of(blocks.status_strip(timed))
     assert timed.plan.design_hash[7:19] in html_of(blocks.status_strip(timed))
+
+
+def test_planned_looks_are_marked_on_the_days_they_fell() -> None:
+    analysis = analysis_of(days=10, plan=ab.Plan(inference="group_sequential", looks=2), min_sample_size=400)
+    assert plots.look_days(analysis) == ["2026-11-05", "2026-11-10"]
+    assert "reached on 2026-11-05, 2026-11-10" in html_of(effect_blocks.primary_metric(analysis))
+    assert plots.look_days(analysis_of(days=10)) == []
+
+
+def test_only_the_gates_of_the_variant_that_was_judged_are_in_sight() -> None:
+    card = html_of(blocks.verdict_card(analysis_of(metrics=2, treatments=2)))
+    seen, _, folded = card.partition("<details>")
+    assert seen.count('<td data-label="variant">') == folded.count('<td data-label="variant">') == 4
+    assert len(set(re.findall('data-label="variant">(.*?)<', seen))) == 1
 
 
 def test_sizes_agree_with_the_plan_and_with_what_is_needed() -> None:
