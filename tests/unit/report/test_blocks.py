@@ -141,12 +141,24 @@ def test_only_methods_that_were_used_are_explained() -> None:
     assert "always-valid" not in text
 
 
+EFFECTS = [
+    "Primary metric",
+    "All metrics",
+    "Guardrails",
+    "Segments",
+    "Distributions",
+    "Levels",
+    "What it adds up to",
+]
+
+
 def test_effects_of_an_invalid_experiment_are_folded_and_marked_in_words() -> None:
     analysis = analysis_of(variants=[ab.Variant("plain", 80, is_control=True), ab.Variant("variant 0", 20)])
     assert analysis.decision.verdict == "invalid"
     page = page_of(analysis)
     folded = re.findall(r'<details class="unusable">.*?</div></details></section>', page, re.S)
-    assert len(folded) == 5
+    headings = [re.findall(r"<h2[^>]*>([^<:]*)", part)[-1] for part in page.split('<details class="unusable">')[:-1]]
+    assert headings == EFFECTS
     assert all("Do not use these numbers for decisions" in part.partition("</summary>")[0] for part in folded)
     assert not re.search(r"<details[^>]*open", page)
     card = page.partition('<section class="verdict')[2].partition("</section>")[0]
