@@ -22,6 +22,7 @@ from abkit.analyzer.result import (
     VariantSummary,
 )
 from abkit.models import Experiment
+from abkit.named import Named
 from abkit.snapshot import Snapshot
 from abkit.stats import Comparison, ConfidenceSequence, cuped, delta_method, power_at
 
@@ -69,9 +70,9 @@ def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
         inference=experiment.plan.inference,
         design=snapshot.design,
         data=_data(snapshot),
-        variants=tuple(_variants(experiment, snapshot)),
-        checks=checks,
-        metrics=metrics,
+        variants=Named(_variants(experiment, snapshot)),
+        checks=Named(checks),
+        metrics=Named(metrics),
         plan=_plan(experiment, snapshot, primary),
         decision=decide(checks, metrics, rules, are_tied),
         series=tuple(_series(experiment, snapshot)),

@@ -1,18 +1,15 @@
-"""An analysis as text and as HTML: tables of strings first, then one way to lay out each."""
+"""What an analysis has to say of itself, as words and tables of strings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-from markupsafe import Markup, escape
+from typing import Any
 
 from abkit.analyzer import numbers
 from abkit.analyzer.result import Analysis, ComparisonResult, MetricResult
 from abkit.analyzer.wording import SYMBOLS, VERDICTS
+from abkit.display import Card, Table, html_table
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["HEADER", "card", "comparison_rows", "finding", "headline", "html_table", "records"]
 
 _DIRECTIONS = {"better": "▲ better", "worse": "▼ worse"}
 
@@ -55,22 +52,22 @@ def _row(metric: MetricResult, one: ComparisonResult, control: str) -> list[str]
 HEADER = ("metric", "variant", "control", "treatment", "difference", "lift", "lift interval", "p", "finding")
 
 
-def to_text(analysis: Analysis) -> str:
-    """Write verdict and comparisons as an aligned table."""
-    rows = [list(HEADER), *comparison_rows(analysis)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    if analysis.decision.verdict == "invalid":
-        lines.insert(0, "the numbers below are not usable: the experiment is invalid")
-    failing = [f"check {check.name}: {check.message}" for check in analysis.checks if check.status == "fail"]
-    return "\n".join([headline(analysis), analysis.decision.recommendation, *failing, *lines])
+def card(analysis: Analysis) -> Card:
+    """Say verdict, what speaks against it, comparisons and checks."""
+    unusable = ["The numbers below are not usable: the experiment is invalid."]
+    lines = [*(unusable if analysis.decision.verdict == "invalid" else []), analysis.decision.recommendation]
+    failing = [f"Check {check.name}: {check.message}" for check in analysis.checks if check.status == "fail"]
+    checks = [[check.name, check.status.replace("_", " "), check.message] for check in analysis.checks]
+    tables = [
+        Table(HEADER, comparison_rows(analysis), "Comparisons with control"),
+        Table(("check", "status", "what was seen"), checks, "Checks"),
+    ]
+    return Card(headline(analysis), [*lines, *failing], tables)
 
 
-def to_frame(analysis: Analysis) -> pd.DataFrame:
+def records(analysis: Analysis) -> list[dict[str, Any]]:
     """Lay out one row per metric and comparison, full precision."""
-    import pandas as pd
-
-    return pd.DataFrame([_record(metric, one) for metric in analysis.metrics for one in metric.comparisons])
+    return [_record(metric, one) for metric in analysis.metrics for one in metric.comparisons]
 
 
 def _record(metric: MetricResult, one: ComparisonResult) -> dict[str, Any]:
@@ -93,37 +90,3 @@ def _record(metric: MetricResult, one: ComparisonResult) -> dict[str, Any]:
         "guardrail": one.guardrail.status if one.guardrail else None,
         "method": one.method,
     }
-
-
-def to_html(analysis: Analysis) -> str:
-    """Write verdict, comparisons and checks as a fragment that follows the theme of the page it is in."""
-    checks = [[check.name, check.status.replace("_", " "), check.message] for check in analysis.checks]
-    return str(
-        Markup('<div class="abkit"><p><strong>{}</strong></p><p>{}</p>{}{}</div>').format(
-            headline(analysis),
-            analysis.decision.recommendation,
-            html_table(HEADER, comparison_rows(analysis), caption="Comparisons with control"),
-            html_table(("check", "status", "what was seen"), checks, caption="Checks"),
-        )
-    )
-
-
-def html_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str) -> Markup:
-    """Lay out a table whose every cell is escaped; the first cell of each row is its heading.
-
-    Examples
-    --------
-    >>> html_table(["a"], [["<b>"]], caption="x")
-    Markup('<table><caption>x</caption><thead><tr><th scope="col">a</th></tr></thead><tbody><tr><th \
-scope="row">&lt;b&gt;</th></tr></tbody></table>')
-    """
-    head = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in header)
-    body = Markup("").join(
-        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
-            row[0], Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row[1:])
-        )
-        for row in rows
-    )
-    return Markup("<table><caption>{}</caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(
-        escape(caption), head, body
-    )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from abkit.analyzer.plain import to_plain
-
-if TYPE_CHECKING:
-    import pandas as pd
+from abkit.display import Card, Displayed
+from abkit.named import Named, find
 
 SCHEMA = "abkit.analysis/1"
 
@@ -19,7 +18,7 @@ GuardrailStatus = Literal["holds", "violated", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
-class ExperimentSummary:
+class ExperimentSummary(Displayed):
     """The parts of the definition that a reader of results needs."""
 
     id: str
@@ -35,7 +34,7 @@ class ExperimentSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class DataSummary:
+class DataSummary(Displayed):
     """What was read; `first_seen` and `days` (from the first row to the last) are None where the data has no time."""
 
     fingerprint: str
@@ -50,7 +49,7 @@ class DataSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class VariantSummary:
+class VariantSummary(Displayed):
     """Who took part; `missing` counts rows without a value by metric."""
 
     name: str
@@ -62,7 +61,7 @@ class VariantSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Check(Displayed):
     """A verdict on the data, not an error."""
 
     name: str
@@ -74,7 +73,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class LevelEstimate:
+class LevelEstimate(Displayed):
     """The metric's level in one variant."""
 
     value: float | None
@@ -83,7 +82,7 @@ class LevelEstimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(Displayed):
     """An estimate with its interval; what cannot be computed is None, with a reason."""
 
     value: float | None
@@ -94,7 +93,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class GuardrailResult:
+class GuardrailResult(Displayed):
     """Whether a guardrail is shown to be within its margin (holds), beyond it (violated), or neither.
 
     `units_needed`, over all variants, would show it to hold at the planned power if the estimate were the truth; None
@@ -112,7 +111,7 @@ class GuardrailResult:
 
 
 @dataclass(frozen=True, slots=True)
-class ComparisonResult:
+class ComparisonResult(Displayed):
     """One variant against control on one metric.
 
     `units_needed`, over all variants, would show the minimum detectable effect at the planned power; `days_needed` is
@@ -137,7 +136,7 @@ class ComparisonResult:
 
 
 @dataclass(frozen=True, slots=True)
-class MetricResult:
+class MetricResult(Displayed):
     """One metric in every variant."""
 
     name: str
@@ -154,7 +153,7 @@ class MetricResult:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanSummary:
+class PlanSummary(Displayed):
     """What was planned and what was reached."""
 
     inference: str
@@ -169,7 +168,7 @@ class PlanSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Displayed):
     """One gate of the decision."""
 
     gate: str
@@ -179,7 +178,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class Need(Displayed):
     """What is still to come before an open gate would be settled.
 
     `metric` and `variant` are None for the planned size and the minimum runtime, which hold for all of them. `units`
@@ -195,7 +194,7 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Displayed):
     """The verdict on the experiment, and every gate that led to it.
 
     `variant` is the treatment that p-value, interval and improvement belong to: the winner, else the one nearest to it.
@@ -217,7 +216,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesPoint:
+class SeriesPoint(Displayed):
     """The primary metric's effect up to the end of a day, with an interval that holds at all days together."""
 
     day: str
@@ -228,7 +227,7 @@ class SeriesPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesResult:
+class SeriesResult(Displayed):
     """The primary metric's effect over time, for one variant."""
 
     metric: str
@@ -237,12 +236,13 @@ class SeriesResult:
     points: tuple[SeriesPoint, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+@dataclass(frozen=True, slots=True, repr=False)
+class Analysis(Displayed):
     """Everything that was computed from one snapshot.
 
     `to_dict` and `to_json` give the analysis JSON, `to_frame` one row per metric and comparison, and the object itself
-    prints as a table.
+    prints as a table. Metrics, variants and checks are found by name, with Tab: `analysis["success"]`,
+    `analysis.metrics.success`, `analysis.checks["srm"]`.
     """
 
     experiment: ExperimentSummary
@@ -250,9 +250,9 @@ class Analysis:
     inference: str
     design: str
     data: DataSummary
-    variants: tuple[VariantSummary, ...]
-    checks: tuple[Check, ...]
-    metrics: tuple[MetricResult, ...]
+    variants: Named[VariantSummary]
+    checks: Named[Check]
+    metrics: Named[MetricResult]
     plan: PlanSummary
     decision: Decision
     series: tuple[SeriesResult, ...] = ()
@@ -263,35 +263,47 @@ class Analysis:
         """The primary metric."""
         return next(metric for metric in self.metrics if metric.role == "primary")
 
+    def __getitem__(self, name: str) -> MetricResult:
+        return self.metric(name)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [metric.name for metric in self.metrics]
+
     def check(self, name: str) -> Check:
-        """Return the check of that name."""
-        return next(check for check in self.checks if check.name == name)
+        """Return the check of that name.
+
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        """
+        return find(self.checks, name, "no check")
 
     def metric(self, name: str) -> MetricResult:
-        """Return the metric of that name."""
-        return next(metric for metric in self.metrics if metric.name == name)
+        """Return the metric of that name.
+
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        """
+        return find(self.metrics, name, "no metric")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the analysis as plain data, schema first; no NaN and no infinity anywhere."""
-        plain: dict[str, Any] = to_plain(self)
+        plain = Displayed.to_dict(self)
         return {"schema": plain.pop("schema"), **plain}
 
     def to_json(self) -> str:
         """Return the analysis as JSON text with full-precision numbers."""
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per metric and comparison."""
-        from abkit.analyzer.render import to_frame
+    def _card(self) -> Card:
+        from abkit.analyzer.render import card
 
-        return to_frame(self)
+        return card(self)
 
-    def __repr__(self) -> str:
-        from abkit.analyzer.render import to_text
+    def _records(self) -> Sequence[Mapping[str, Any]]:
+        from abkit.analyzer.render import records
 
-        return to_text(self)
-
-    def _repr_html_(self) -> str:
-        from abkit.analyzer.render import to_html
-
-        return to_html(self)
+        return records(self)

@@ -16,6 +16,7 @@ from abkit.assignment.split_result import SplitCheck, SplitSimulation
 from abkit.assignment.traffic import Arrival, IdShape, arrival_weights, arrive, duration, users_of
 from abkit.errors import ParameterError
 from abkit.models import Experiment
+from abkit.named import Named
 from abkit.stats.split import alarm_rates, detectable_deviation
 
 RAMP = (1.0, 5.0, 10.0, 25.0, 50.0)
@@ -102,7 +103,7 @@ def simulate_split(
     arrivals = arrive(found.size, weights, returning, rng)
     running = [other for other in others if other.id != experiment.id]
     counted: dict[str, Any] = {
-        "variants": parts.variant_shares(hashed),
+        "variants": Named(parts.variant_shares(hashed)),
         "alarms": alarm_rates([day.new for day in arrivals], hashed.shares, threshold, rng),
         "duration": duration(arrivals, experiment.planned_units),
         "launches": parts.launch_often(hashed, threshold),
@@ -127,7 +128,7 @@ def simulate_split(
         fingerprint=f"sha256:{hashlib.sha256(hashed.points.tobytes()).hexdigest()}",
         users=found.size,
         repeated=found.repeated,
-        checks=_judge(hashed, counted, made_up_others=not running, days=len(arrivals)),
+        checks=Named(_judge(hashed, counted, made_up_others=not running, days=len(arrivals))),
         detectable_deviation=detectable_deviation(found.size, _control_share(hashed), threshold),
         arrivals=arrivals,
         **counted,

@@ -145,7 +145,7 @@ def analyze(
     from abkit.controller.targets import analyze_target
 
     _, analysis = analyze_target(_named(target), as_of=as_of)
-    typer.echo(analysis.to_json() if as_json else repr(analysis))
+    typer.echo(analysis.to_json() if as_json else analysis.to_text())
 
 
 @app.command()
