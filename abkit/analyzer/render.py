@@ -9,7 +9,17 @@ from abkit.analyzer.result import Analysis, ComparisonResult, MetricResult
 from abkit.analyzer.wording import SYMBOLS, VERDICTS
 from abkit.display import Card, Table, html_table
 
-__all__ = ["HEADER", "card", "comparison_rows", "finding", "headline", "html_table", "records"]
+__all__ = [
+    "HEADER",
+    "card",
+    "comparison_rows",
+    "finding",
+    "headline",
+    "html_table",
+    "metric_card",
+    "metric_records",
+    "records",
+]
 
 _DIRECTIONS = {"better": "▲ better", "worse": "▼ worse"}
 
@@ -65,9 +75,23 @@ def card(analysis: Analysis) -> Card:
     return Card(headline(analysis), [*lines, *failing], tables)
 
 
+def metric_card(metric: MetricResult) -> Card:
+    """Say what one metric says of every treatment."""
+    (control,) = metric.levels.keys() - {one.variant for one in metric.comparisons}
+    rows = [_row(metric, one, control)[1:] for one in metric.comparisons]
+    margin = "" if metric.margin is None else f", margin {numbers.percent(metric.margin)}"
+    lines = [*([metric.reason] if metric.reason else []), *metric.notes]
+    return Card(f"{metric.name} ({metric.role}), {metric.goal}{margin}", lines, [Table(HEADER[1:], rows)])
+
+
+def metric_records(metric: MetricResult) -> list[dict[str, Any]]:
+    """Lay out one row per comparison, full precision."""
+    return [_record(metric, one) for one in metric.comparisons]
+
+
 def records(analysis: Analysis) -> list[dict[str, Any]]:
     """Lay out one row per metric and comparison, full precision."""
-    return [_record(metric, one) for metric in analysis.metrics for one in metric.comparisons]
+    return [one for metric in analysis.metrics for one in metric_records(metric)]
 
 
 def _record(metric: MetricResult, one: ComparisonResult) -> dict[str, Any]:

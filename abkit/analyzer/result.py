@@ -60,7 +60,7 @@ class VariantSummary(Displayed):
     missing: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Check(Displayed):
     """A verdict on the data, not an error."""
 
@@ -135,7 +135,7 @@ class ComparisonResult(Displayed):
     days_needed: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class MetricResult(Displayed):
     """One metric in every variant."""
 
@@ -150,6 +150,16 @@ class MetricResult(Displayed):
     variance_removed: float | None = None
     notes: tuple[str, ...] = ()
     reason: str | None = None
+
+    def _card(self) -> Card:
+        from abkit.analyzer.render import metric_card
+
+        return metric_card(self)
+
+    def _records(self) -> Sequence[Mapping[str, Any]]:
+        from abkit.analyzer.render import metric_records
+
+        return metric_records(self)
 
 
 @dataclass(frozen=True, slots=True)

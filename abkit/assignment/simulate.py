@@ -94,7 +94,7 @@ def simulate_split(
     >>> biased.check("shares").status
     'fail'
     """
-    _check_splits(experiment)
+    check_splits(experiment)
     _check_share("icc", icc)
     _check_share("id_change_share", id_change_share)
     weights, rng = arrival_weights(arrival, days), np.random.default_rng(seed)
@@ -160,7 +160,14 @@ def _expected(arrival: Arrival) -> int:
     return _MADE_UP_USERS if isinstance(arrival, str) else round(float(np.sum(np.asarray(arrival, dtype=np.float64))))
 
 
-def _check_splits(experiment: Experiment) -> None:
+def check_splits(experiment: Experiment) -> None:
+    """Refuse an experiment in which every unit gets every variant.
+
+    Raises
+    ------
+    ParameterError
+        It is paired.
+    """
     if experiment.data is not None and experiment.data.design == "paired":
         raise ParameterError(
             f"{experiment.key!r} is paired: every unit gets every variant, so there is no traffic to split; for a "
