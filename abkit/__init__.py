@@ -38,7 +38,7 @@ _HOMES = {
     "simulate_split": "abkit.assignment.simulate",
     "srm": "abkit.stats",
 }
-_MODULES = ("plots", "stats")
+_MODULES = ("plots", "stats", "widgets")
 
 __all__ = [
     "AbkitError",
@@ -70,10 +70,11 @@ __all__ = [
     "simulate_split",
     "srm",
     "stats",
+    "widgets",
 ]
 
 if TYPE_CHECKING:
-    from abkit import plots, stats
+    from abkit import plots, stats, widgets
     from abkit.analyzer.result import Analysis
     from abkit.analyzer.scenario import Scenario
     from abkit.assignment.simulate import simulate_split

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from abkit.analyzer.compare import infer
 from abkit.analyzer.drawing import Drawn, moments_of
 from abkit.analyzer.numbers import count, p_value, percent
 from abkit.analyzer.unit_table import UnitTable, build_table
+from abkit.display import Card, Displayed, Table
 from abkit.models import Experiment
+from abkit.named import Named, find
 from abkit.snapshot import MetricMoments, Population
 from abkit.stats.moments import Array
 
@@ -24,7 +26,7 @@ _CONFIDENCE = 0.99
 
 
 @dataclass(frozen=True, slots=True)
-class MetricValidation:
+class MetricValidation(Displayed):
     """One metric's test on splits that have no effect.
 
     Parameters
@@ -59,7 +61,7 @@ class MetricValidation:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class AAValidation:
+class AAValidation(Displayed):
     """Every metric's test on random splits of the same past units.
 
     Parameters
@@ -80,22 +82,24 @@ class AAValidation:
     units: int
     alpha: float
     population: str
-    metrics: tuple[MetricValidation, ...]
+    metrics: Named[MetricValidation]
 
     def metric(self, name: str) -> MetricValidation:
-        """Return the metric of that name."""
-        return next(one for one in self.metrics if one.name == name)
+        """Return the metric of that name.
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data."""
-        return asdict(self)
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        """
+        return find(self.metrics, name, "no metric")
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per metric."""
-        import pandas as pd
+        return Displayed.to_frame(self).set_index("name")
 
-        rows = [{key: value for key, value in asdict(one).items() if key != "p_values"} for one in self.metrics]
-        return pd.DataFrame(rows).set_index("name")
+    def _records(self) -> list[dict[str, Any]]:
+        return [{key: part for key, part in one.to_dict().items() if key != "p_values"} for one in self.metrics]
 
     @property
     def headline(self) -> str:
@@ -111,21 +115,8 @@ class AAValidation:
         band = f"{percent(one.low, 1)} to {percent(one.high, 1)}"
         return [one.name, percent(one.rate, 1), band, p_value(one.ks_p_value), _FINDINGS[one.status]]
 
-    def __repr__(self) -> str:
-        header, rows = self.rows()
-        widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]
-        ]
-        return "\n".join([self.headline, *(line.rstrip() for line in lines)])
-
-    def _repr_html_(self) -> str:
-        from markupsafe import Markup
-
-        from abkit.analyzer.render import html_table
-
-        table = html_table(*self.rows(), caption="False positives where there is nothing to find")
-        return str(Markup('<div class="abkit"><p>{}</p>{}</div>').format(self.headline, table))
+    def _card(self) -> Card:
+        return Card(self.headline, tables=[Table(*self.rows(), "False positives where there is nothing to find")])
 
 
 _FINDINGS = {
@@ -155,7 +146,7 @@ def validate_tests(experiment: Experiment, population: Population, *, runs: int,
             found[metric.name].append(np.concatenate([np.asarray(pair.p_value()) for pair in inference.pairs]))
             is_rate = moments[metric.name].is_rate_of_units
             methods[metric.name] = "newcombe" if is_rate else inference.tests[0].name
-    metrics = tuple(
+    metrics = Named(
         _summary(metric.name, methods[metric.name], np.concatenate(found[metric.name]), experiment.alpha, runs)
         for metric, _ in once.metrics
     )

@@ -24,6 +24,7 @@ from abkit.analyzer.result import (
 )
 from abkit.analyzer.segments import segment_results
 from abkit.models import Experiment
+from abkit.named import Named
 from abkit.snapshot import Snapshot
 from abkit.stats import Comparison, ConfidenceSequence, cuped, delta_method
 
@@ -72,9 +73,9 @@ def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
         inference=experiment.plan.inference,
         design=snapshot.design,
         data=_data(snapshot),
-        variants=tuple(_variants(experiment, snapshot)),
-        checks=checks,
-        metrics=metrics,
+        variants=Named(_variants(experiment, snapshot)),
+        checks=Named(checks),
+        metrics=Named(metrics),
         plan=summarize_plan(experiment, snapshot, metrics, checks, inference),
         decision=decide(checks, metrics, rules, are_tied),
         series=tuple(_series(experiment, snapshot)),

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from abkit.analyzer.interval import Interval
+from abkit.display import Displayed
 
 
 @dataclass(frozen=True, slots=True)
-class InteractionResult:
+class InteractionResult(Displayed):
     """Whether the effect differs between the segments that could be compared.
 
     `p_value_adjusted` counts the metric's tests over all columns and treatments (Holm). What cannot be tested is None,
@@ -30,7 +31,7 @@ class InteractionResult:
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentEffect:
+class SegmentEffect(Displayed):
     """One variant against control in one segment; everything is adjusted for the number of segments compared."""
 
     value: str
@@ -44,7 +45,7 @@ class SegmentEffect:
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentComparison:
+class SegmentComparison(Displayed):
     """One metric of one variant against control, segment by segment."""
 
     metric: str
@@ -55,7 +56,7 @@ class SegmentComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentUnits:
+class SegmentUnits(Displayed):
     """Who is in a segment, and whether they are enough to be compared."""
 
     value: str
@@ -64,7 +65,7 @@ class SegmentUnits:
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentResult:
+class SegmentResult(Displayed):
     """All metrics by the values of one column.
 
     `changed_units` have several values and are in no segment; `other_units` have one of the `other_values` that are
@@ -84,7 +85,7 @@ class SegmentResult:
 
 
 @dataclass(frozen=True, slots=True)
-class DailyResult:
+class DailyResult(Displayed):
     """New units in the period of `days` days that starts on `day`, by variant.
 
     `p_value_adjusted` tests their split against the plan, one error budget for all periods (Holm); None where fewer
@@ -98,7 +99,7 @@ class DailyResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Displayed):
     """The values of a column in one variant: their quantiles at the distribution's probabilities, and zeros."""
 
     variant: str
@@ -108,7 +109,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class QuantileEffect:
+class QuantileEffect(Displayed):
     """One quantile of one variant against control; intervals hold for all quantiles of the column together."""
 
     variant: str
@@ -121,7 +122,7 @@ class QuantileEffect:
 
 
 @dataclass(frozen=True, slots=True)
-class DistributionResult:
+class DistributionResult(Displayed):
     """The values of a column, uncapped: a mean hides their tail; `metric` is the first one of that column."""
 
     column: str

@@ -16,6 +16,7 @@ from abkit.analyzer.operating import OperatingCharacteristics, ScenarioResult, s
 from abkit.analyzer.scenario import Scenario, check_scenario
 from abkit.analyzer.unit_table import UnitTable, build_table
 from abkit.models import Experiment
+from abkit.named import Named
 from abkit.snapshot import Population
 from abkit.stats.moments import Array
 
@@ -203,5 +204,5 @@ def characterize(
         alpha=experiment.alpha,
         power=experiment.plan.power,
         daily_units=daily_units,
-        scenarios=tuple(results),
+        scenarios=Named(results),
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from abkit.display import Displayed
+
 
 @dataclass(frozen=True, slots=True)
-class LevelEstimate:
+class LevelEstimate(Displayed):
     """The metric's level in one variant."""
 
     value: float | None
@@ -15,7 +17,7 @@ class LevelEstimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(Displayed):
     """An estimate with its interval; what cannot be computed is None, with a reason."""
 
     value: float | None

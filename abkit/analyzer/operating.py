@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,9 @@ import numpy.typing as npt
 from abkit.analyzer.gates import ORDER
 from abkit.analyzer.numbers import count, number, percent
 from abkit.analyzer.scenario import Scenario
+from abkit.display import Card, Displayed, Table
 from abkit.models import Experiment
+from abkit.named import Named, find
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +22,7 @@ _Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
-class ScenarioResult:
+class ScenarioResult(Displayed):
     """How a design ends in one scenario.
 
     Parameters
@@ -57,7 +59,7 @@ class ScenarioResult:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class OperatingCharacteristics:
+class OperatingCharacteristics(Displayed):
     """How often a design ends with each verdict, scenario by scenario.
 
     Parameters
@@ -87,11 +89,17 @@ class OperatingCharacteristics:
     alpha: float
     power: float
     daily_units: float | None
-    scenarios: tuple[ScenarioResult, ...]
+    scenarios: Named[ScenarioResult]
 
     def scenario(self, name: str) -> ScenarioResult:
-        """Return the scenario of that name."""
-        return next(one for one in self.scenarios if one.name == name)
+        """Return the scenario of that name.
+
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        """
+        return find(self.scenarios, name, "no scenario")
 
     def expected_days(self, name: str) -> float | None:
         """Mean days to the verdict, where the daily traffic is known."""
@@ -99,27 +107,26 @@ class OperatingCharacteristics:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
-        plain = asdict(self)
+        plain = Displayed.to_dict(self)
         for one in plain["scenarios"]:
             one["expected_days"] = self.expected_days(one["name"])
         return plain
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per scenario: the share of each verdict, units, days and loss."""
-        import pandas as pd
+        return Displayed.to_frame(self).set_index("scenario")
 
-        return pd.DataFrame(
-            [
-                {
-                    "scenario": one.name,
-                    **one.probabilities,
-                    "expected_units": one.expected_units,
-                    "expected_days": self.expected_days(one.name),
-                    "expected_loss": one.expected_loss,
-                }
-                for one in self.scenarios
-            ]
-        ).set_index("scenario")
+    def _records(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "scenario": one.name,
+                **one.probabilities,
+                "expected_units": one.expected_units,
+                "expected_days": self.expected_days(one.name),
+                "expected_loss": one.expected_loss,
+            }
+            for one in self.scenarios
+        ]
 
     def rows(self) -> tuple[list[str], list[list[str]]]:
         """Header and cells of the table that people read."""
@@ -145,22 +152,8 @@ class OperatingCharacteristics:
             f"{looks} ({self.inference.replace('_', ' ')}), drawn from {self.population}"
         )
 
-    def __repr__(self) -> str:
-        header, rows = self.rows()
-        widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]
-        ]
-        return "\n".join([self.headline, *(line.rstrip() for line in lines)])
-
-    def _repr_html_(self) -> str:
-        from markupsafe import Markup
-
-        from abkit.analyzer.render import html_table
-
-        header, rows = self.rows()
-        table = html_table(header, rows, caption="How often the design ends with each verdict")
-        return str(Markup('<div class="abkit"><p>{}</p>{}</div>').format(self.headline, table))
+    def _card(self) -> Card:
+        return Card(self.headline, tables=[Table(*self.rows(), "How often the design ends with each verdict")])
 
 
 def summarize(

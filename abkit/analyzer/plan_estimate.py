@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from abkit.analyzer.decision_power import DecisionPower, PowerPoint, SizeRow, Threshold
+from abkit.display import Card, Displayed
 from abkit.models.experiment import Inference
 from abkit.models.metric import Goal, Role
+from abkit.named import Named, find
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +19,7 @@ SCHEMA = "abkit.plan/1"
 
 
 @dataclass(frozen=True, slots=True)
-class MonitoringCost:
+class MonitoringCost(Displayed):
     """What it takes to reach the same power when the data may be looked at on the way.
 
     Parameters
@@ -42,7 +44,7 @@ class MonitoringCost:
 
 
 @dataclass(frozen=True, slots=True)
-class SizeEffect:
+class SizeEffect(Displayed):
     """What a size shows with the planned power: an effect, or of a guardrail a margin; relative to control."""
 
     units: int
@@ -50,7 +52,7 @@ class SizeEffect:
 
 
 @dataclass(frozen=True, slots=True)
-class Covariate:
+class Covariate(Displayed):
     """What CUPED saves.
 
     Parameters
@@ -69,7 +71,7 @@ class Covariate:
 
 
 @dataclass(frozen=True, slots=True)
-class MetricPlan:
+class MetricPlan(Displayed):
     """One metric at its role and margin.
 
     Parameters
@@ -134,7 +136,7 @@ class MetricPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Runtime:
+class Runtime(Displayed):
     """How long it takes.
 
     Parameters
@@ -155,7 +157,7 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PlanEstimate:
+class PlanEstimate(Displayed):
     """Size, power and runtime of an experiment, metric by metric and for the decision.
 
     Parameters
@@ -207,7 +209,7 @@ class PlanEstimate:
     units_by_variant: dict[str, int] | None = None
     fewest_units: int | None = None
     bottleneck: str | None = None
-    metrics: tuple[MetricPlan, ...] = ()
+    metrics: Named[MetricPlan] = field(default_factory=Named)
     decision: DecisionPower | None = None
     decision_at_planned_units: DecisionPower | None = None
     threshold: Threshold | None = None
@@ -219,25 +221,27 @@ class PlanEstimate:
     schema: str = SCHEMA
 
     def metric(self, name: str) -> MetricPlan:
-        """Return the metric of that name."""
-        return next(metric for metric in self.metrics if metric.name == name)
+        """Return the metric of that name.
+
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        """
+        return find(self.metrics, name, "no metric")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain data, schema first; what cannot be computed is None."""
-        found = asdict(self)
+        found = Displayed.to_dict(self)
         return {"schema": found.pop("schema"), **found}
 
     def to_json(self) -> str:
         """Return the plan as JSON text with full-precision numbers."""
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per metric."""
-        import pandas as pd
-
+    def _records(self) -> list[dict[str, Any]]:
         left_out = {"monitoring", "covariate", "mde", "units_by_variant", "notes"}
-        rows = [{key: value for key, value in asdict(one).items() if key not in left_out} for one in self.metrics]
-        return pd.DataFrame(rows)
+        return [{key: part for key, part in one.to_dict().items() if key not in left_out} for one in self.metrics]
 
     def sizes_frame(self) -> pd.DataFrame:
         """Return units over all variants, one row per true effect and one column per power of the decision."""
@@ -246,12 +250,7 @@ class PlanEstimate:
         table = pd.DataFrame([asdict(row) for row in self.sizes], columns=["effect", "power", "units"])
         return table.pivot(index="effect", columns="power", values="units").astype("Int64")
 
-    def __repr__(self) -> str:
-        from abkit.analyzer.plan_text import to_text
+    def _card(self) -> Card:
+        from abkit.analyzer.plan_text import card
 
-        return to_text(self)
-
-    def _repr_html_(self) -> str:
-        from abkit.analyzer.plan_text import to_html
-
-        return to_html(self)
+        return card(self)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from abkit.display import Displayed
+
 
 @dataclass(frozen=True, slots=True)
-class Deviation:
+class Deviation(Displayed):
     """Something that came out otherwise than planned."""
 
     what: str
@@ -14,7 +16,7 @@ class Deviation:
 
 
 @dataclass(frozen=True, slots=True)
-class SizePower:
+class SizePower(Displayed):
     """Power at so many units over all variants, one for each effect of the table."""
 
     units: int
@@ -23,7 +25,7 @@ class SizePower:
 
 
 @dataclass(frozen=True, slots=True)
-class EffectSize:
+class EffectSize(Displayed):
     """Units over all variants, and days until they are there, that see a relative effect with the planned power."""
 
     effect: float
@@ -32,7 +34,7 @@ class EffectSize:
 
 
 @dataclass(frozen=True, slots=True)
-class SizeTable:
+class SizeTable(Displayed):
     """What other sizes would see on the primary metric, at the variance of the data, never at the observed effect.
 
     `variant` is the treatment with the widest interval; `effects` have the order of `SizePower.powers`.
@@ -45,7 +47,7 @@ class SizeTable:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanSummary:
+class PlanSummary(Displayed):
     """What was planned and what was reached.
 
     `look` counts the looks that the plan has had, of `looks`; both are None where it does not count them.

@@ -1,14 +1,12 @@
-"""A plan as text and as HTML, and what must be said about it."""
+"""What a plan has to say of itself, and what must not be overlooked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from markupsafe import Markup
-
 from abkit.analyzer import numbers
 from abkit.analyzer.plan_estimate import MetricPlan, PlanEstimate
-from abkit.analyzer.render import html_table
+from abkit.display import Card, Table
 
 _INFERENCES = {"fixed": "one look", "group_sequential": "group sequential", "always_valid": "always valid"}
 METRICS = ("metric", "baseline", "sd of a unit", "ICC", "planned for", "alpha", "power", "units")
@@ -251,22 +249,10 @@ def tables(plan: PlanEstimate) -> Iterator[tuple[str, tuple[str, ...], list[list
         yield "What can keep a good variant from shipping", header, misses
 
 
-def to_text(plan: PlanEstimate) -> str:
-    """Write headline, sentences and tables for a terminal."""
-    lines = [headline(plan), *summary(plan)]
-    for caption, header, rows in tables(plan):
-        cells = [list(header), *rows]
-        widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-        lines += ["", caption]
-        lines += ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return "\n".join(lines)
-
-
-def to_html(plan: PlanEstimate) -> str:
-    """Write headline, sentences and tables as a fragment that follows the theme of the page it is in."""
-    told = Markup("").join(Markup("<p>{}</p>").format(line) for line in summary(plan))
-    shown = Markup("").join(html_table(header, rows, caption=caption) for caption, header, rows in tables(plan))
-    return str(Markup('<div class="abkit"><p><strong>{}</strong></p>{}{}</div>').format(headline(plan), told, shown))
+def card(plan: PlanEstimate) -> Card:
+    """Say size, what must not be overlooked, and every metric."""
+    shown = [Table(header, rows, caption) for caption, header, rows in tables(plan)]
+    return Card(headline(plan), summary(plan), shown)
 
 
 def chance(value: float | None) -> str:

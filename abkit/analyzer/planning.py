@@ -14,6 +14,7 @@ from abkit.analyzer.plan_estimate import PlanEstimate, Runtime
 from abkit.analyzer.plan_text import plan_reasons, plan_warnings
 from abkit.errors import ParameterError
 from abkit.models import Experiment
+from abkit.named import Named
 from abkit.snapshot import Population
 from abkit.stats import power_each
 
@@ -72,7 +73,7 @@ def plan_experiment(
     estimate = replace(
         estimate,
         runtime=runtime,
-        metrics=tuple(describe_metric(experiment, one, marks, now, runtime.daily_units) for one in planned),
+        metrics=Named(describe_metric(experiment, one, marks, now, runtime.daily_units) for one in planned),
     )
     return replace(estimate, warnings=tuple(plan_warnings(estimate)), reasons=tuple(plan_reasons(estimate)))
 

@@ -1,14 +1,25 @@
-"""An analysis as text and as HTML: tables of strings first, then one way to lay out each."""
+"""What an analysis has to say of itself, as words and tables of strings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from markupsafe import Markup, escape
+from typing import Any
 
 from abkit.analyzer import numbers
 from abkit.analyzer.result import Analysis, ComparisonResult, MetricResult
 from abkit.analyzer.wording import SYMBOLS, VERDICTS
+from abkit.display import Card, Table, html_table
+
+__all__ = [
+    "HEADER",
+    "card",
+    "comparison_rows",
+    "finding",
+    "headline",
+    "html_table",
+    "metric_card",
+    "metric_records",
+    "records",
+]
 
 _DIRECTIONS = {"better": "▲ better", "worse": "▼ worse"}
 
@@ -51,51 +62,55 @@ def _row(metric: MetricResult, one: ComparisonResult, control: str) -> list[str]
 HEADER = ("metric", "variant", "control", "treatment", "difference", "lift", "lift interval", "p", "finding")
 
 
-def to_text(analysis: Analysis) -> str:
-    """Write verdict and comparisons as an aligned table."""
-    rows = [list(HEADER), *comparison_rows(analysis)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    if analysis.decision.verdict == "invalid":
-        lines.insert(0, "the numbers below are not usable: the experiment is invalid")
-    failing = [f"check {check.name}: {check.message}" for check in analysis.checks if check.status == "fail"]
-    return "\n".join([headline(analysis), analysis.decision.recommendation, *failing, *lines])
-
-
-def to_html(analysis: Analysis) -> str:
-    """Write verdict, comparisons and checks as a fragment that follows the theme of the page it is in."""
+def card(analysis: Analysis) -> Card:
+    """Say verdict, what speaks against it, comparisons and checks."""
+    unusable = ["The numbers below are not usable: the experiment is invalid."]
+    lines = [*(unusable if analysis.decision.verdict == "invalid" else []), analysis.decision.recommendation]
+    failing = [f"Check {check.name}: {check.message}" for check in analysis.checks if check.status == "fail"]
     checks = [[check.name, check.status.replace("_", " "), check.message] for check in analysis.checks]
-    return str(
-        Markup('<div class="abkit"><p><strong>{}</strong></p><p>{}</p>{}{}</div>').format(
-            headline(analysis),
-            analysis.decision.recommendation,
-            html_table(HEADER, comparison_rows(analysis), caption="Comparisons with control"),
-            html_table(("check", "status", "what was seen"), checks, caption="Checks"),
-        )
-    )
+    tables = [
+        Table(HEADER, comparison_rows(analysis), "Comparisons with control"),
+        Table(("check", "status", "what was seen"), checks, "Checks"),
+    ]
+    return Card(headline(analysis), [*lines, *failing], tables)
 
 
-def html_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str) -> Markup:
-    """Lay out a table whose every cell is escaped; the first cell of each row is its heading.
+def metric_card(metric: MetricResult) -> Card:
+    """Say what one metric says of every treatment."""
+    (control,) = metric.levels.keys() - {one.variant for one in metric.comparisons}
+    rows = [_row(metric, one, control)[1:] for one in metric.comparisons]
+    margin = "" if metric.margin is None else f", margin {numbers.percent(metric.margin)}"
+    lines = [*([metric.reason] if metric.reason else []), *metric.notes]
+    return Card(f"{metric.name} ({metric.role}), {metric.goal}{margin}", lines, [Table(HEADER[1:], rows)])
 
-    Every cell says which column it is in, so that a narrow page can show each row as a list.
 
-    Examples
-    --------
-    >>> html_table(["a", "n"], [["<b>", 1]], caption="x").partition("<tbody>")[2]
-    Markup('<tr><th scope="row">&lt;b&gt;</th><td data-label="n">1</td></tr></tbody></table>')
-    """
-    head = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in header)
-    body = Markup("").join(
-        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
-            row[0],
-            Markup("").join(
-                Markup('<td data-label="{}">{}</td>').format(label, cell)
-                for label, cell in zip(header[1:], row[1:], strict=True)
-            ),
-        )
-        for row in rows
-    )
-    return Markup("<table><caption>{}</caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(
-        escape(caption), head, body
-    )
+def metric_records(metric: MetricResult) -> list[dict[str, Any]]:
+    """Lay out one row per comparison, full precision."""
+    return [_record(metric, one) for one in metric.comparisons]
+
+
+def records(analysis: Analysis) -> list[dict[str, Any]]:
+    """Lay out one row per metric and comparison, full precision."""
+    return [one for metric in analysis.metrics for one in metric_records(metric)]
+
+
+def _record(metric: MetricResult, one: ComparisonResult) -> dict[str, Any]:
+    return {
+        "metric": metric.name,
+        "role": metric.role,
+        "goal": metric.goal,
+        "variant": one.variant,
+        "level": metric.levels[one.variant].value,
+        "difference": one.difference.value,
+        "difference_low": one.difference.low,
+        "difference_high": one.difference.high,
+        "lift": one.lift.value,
+        "lift_low": one.lift.low,
+        "lift_high": one.lift.high,
+        "p_value": one.p_value,
+        "p_value_adjusted": one.p_value_adjusted,
+        "is_significant": one.is_significant,
+        "direction": one.direction,
+        "guardrail": one.guardrail.status if one.guardrail else None,
+        "method": one.method,
+    }

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from abkit.analyzer.breakdown import DailyResult, DistributionResult, SegmentResult
 from abkit.analyzer.interval import Interval as Interval
 from abkit.analyzer.interval import LevelEstimate as LevelEstimate
-from abkit.analyzer.plain import comparison_row, to_plain
 from abkit.analyzer.plan_summary import PlanSummary
-
-if TYPE_CHECKING:
-    import pandas as pd
+from abkit.display import Card, Displayed
+from abkit.named import Named, find
 
 SCHEMA = "abkit.analysis/1"
 
@@ -23,7 +22,7 @@ GuardrailStatus = Literal["holds", "violated", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
-class ExperimentSummary:
+class ExperimentSummary(Displayed):
     """The parts of the definition that a reader of results needs."""
 
     id: str
@@ -39,7 +38,7 @@ class ExperimentSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class DataSummary:
+class DataSummary(Displayed):
     """What was read; `first_seen` and `days` (from the first row to the last) are None where the data has no time."""
 
     fingerprint: str
@@ -54,7 +53,7 @@ class DataSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class VariantSummary:
+class VariantSummary(Displayed):
     """Who took part; `missing` counts rows without a value by metric."""
 
     name: str
@@ -65,8 +64,8 @@ class VariantSummary:
     missing: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+@dataclass(frozen=True, slots=True, repr=False)
+class Check(Displayed):
     """A verdict on the data, not an error."""
 
     name: str
@@ -78,7 +77,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Impact:
+class Impact(Displayed):
     """The difference added up over `amount` rows or units; `unit` is that of the metric, where its name says it."""
 
     amount: int
@@ -91,7 +90,7 @@ class Impact:
 
 
 @dataclass(frozen=True, slots=True)
-class GuardrailResult:
+class GuardrailResult(Displayed):
     """Whether a guardrail is shown to be within its margin (holds), beyond it (violated), or neither.
 
     `units_needed`, over all variants, would show it to hold at the planned power if the estimate were the truth; None
@@ -109,7 +108,7 @@ class GuardrailResult:
 
 
 @dataclass(frozen=True, slots=True)
-class ComparisonResult:
+class ComparisonResult(Displayed):
     """One variant against control on one metric.
 
     `units_needed`, over all variants, would show the minimum detectable effect at the planned power; `days_needed` is
@@ -134,8 +133,8 @@ class ComparisonResult:
     impact: Impact | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MetricResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class MetricResult(Displayed):
     """One metric in every variant."""
 
     name: str
@@ -150,9 +149,19 @@ class MetricResult:
     notes: tuple[str, ...] = ()
     reason: str | None = None
 
+    def _card(self) -> Card:
+        from abkit.analyzer.render import metric_card
+
+        return metric_card(self)
+
+    def _records(self) -> Sequence[Mapping[str, Any]]:
+        from abkit.analyzer.render import metric_records
+
+        return metric_records(self)
+
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Displayed):
     """One gate of the decision."""
 
     gate: str
@@ -162,7 +171,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class Need(Displayed):
     """What is still to come before an open gate would be settled.
 
     `metric` and `variant` are None for the planned size and the minimum runtime, which hold for all of them. `units`
@@ -178,7 +187,7 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Displayed):
     """The verdict on the experiment, and every gate that led to it.
 
     `variant` is the treatment that p-value, interval and improvement belong to: the winner, else the one nearest to it.
@@ -200,7 +209,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesPoint:
+class SeriesPoint(Displayed):
     """The primary metric's effect up to the end of a day, with an interval that holds at all days together."""
 
     day: str
@@ -211,7 +220,7 @@ class SeriesPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesResult:
+class SeriesResult(Displayed):
     """The primary metric's effect over time, for one variant."""
 
     metric: str
@@ -220,12 +229,13 @@ class SeriesResult:
     points: tuple[SeriesPoint, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+@dataclass(frozen=True, slots=True, repr=False)
+class Analysis(Displayed):
     """Everything that was computed from one snapshot.
 
     `to_dict` and `to_json` give the analysis JSON, `to_frame` one row per metric and comparison, and the object itself
-    prints as a table.
+    prints as a table. Metrics, variants and checks are found by name, with Tab: `analysis["success"]`,
+    `analysis.metrics.success`, `analysis.checks["srm"]`.
     """
 
     experiment: ExperimentSummary
@@ -233,9 +243,9 @@ class Analysis:
     inference: str
     design: str
     data: DataSummary
-    variants: tuple[VariantSummary, ...]
-    checks: tuple[Check, ...]
-    metrics: tuple[MetricResult, ...]
+    variants: Named[VariantSummary]
+    checks: Named[Check]
+    metrics: Named[MetricResult]
     plan: PlanSummary
     decision: Decision
     series: tuple[SeriesResult, ...] = ()
@@ -249,35 +259,47 @@ class Analysis:
         """The primary metric."""
         return next(metric for metric in self.metrics if metric.role == "primary")
 
+    def __getitem__(self, name: str) -> MetricResult:
+        return self.metric(name)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [metric.name for metric in self.metrics]
+
     def check(self, name: str) -> Check:
-        """Return the check of that name."""
-        return next(check for check in self.checks if check.name == name)
+        """Return the check of that name.
+
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        """
+        return find(self.checks, name, "no check")
 
     def metric(self, name: str) -> MetricResult:
-        """Return the metric of that name."""
-        return next(metric for metric in self.metrics if metric.name == name)
+        """Return the metric of that name.
+
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        """
+        return find(self.metrics, name, "no metric")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the analysis as plain data, schema first; no NaN and no infinity anywhere."""
-        plain: dict[str, Any] = to_plain(self)
+        plain = Displayed.to_dict(self)
         return {"schema": plain.pop("schema"), **plain}
 
     def to_json(self) -> str:
         """Return the analysis as JSON text with full-precision numbers."""
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per metric and comparison."""
-        import pandas as pd
+    def _card(self) -> Card:
+        from abkit.analyzer.render import card
 
-        return pd.DataFrame([comparison_row(metric, one) for metric in self.metrics for one in metric.comparisons])
+        return card(self)
 
-    def __repr__(self) -> str:
-        from abkit.analyzer.render import to_text
+    def _records(self) -> Sequence[Mapping[str, Any]]:
+        from abkit.analyzer.render import records
 
-        return to_text(self)
-
-    def _repr_html_(self) -> str:
-        from abkit.analyzer.render import to_html
-
-        return to_html(self)
+        return records(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -13,22 +13,18 @@ from abkit.analyzer import numbers
 from abkit.analyzer.alternatives import Alternative
 from abkit.analyzer.belief import Belief, Shrunken
 from abkit.analyzer.influence import Units
-from abkit.analyzer.plain import to_plain
 from abkit.analyzer.removal import Removal
-from abkit.analyzer.render import html_table
 from abkit.analyzer.result import Interval, Verdict
 from abkit.analyzer.wording import SYMBOLS, VERDICTS, said_belief, said_choices, said_removal, said_shrunken
+from abkit.display import Card, Displayed, Table
 from abkit.snapshot import MetricMoments
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 HEADER = ("choice", "verdict", "lift", "interval", "changes")
 _BATCH = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class Robustness:
+@dataclass(frozen=True, slots=True, repr=False)
+class Robustness(Displayed):
     """How much the verdict hangs on: prints itself, and gives plain data and a frame.
 
     Parameters
@@ -82,17 +78,9 @@ class Robustness:
             changes = {True: "✕ yes", False: "no", None: f"not computed: {one.reason}"}[one.changed]
             yield (one.choice, _verdict(one.verdict), *_lift(one.lift), changes)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data; no NaN and no infinity anywhere."""
-        plain: dict[str, Any] = to_plain(self)
-        return plain
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per choice, the planned one first."""
-        import pandas as pd
-
+    def _records(self) -> list[dict[str, Any]]:
         planned = Alternative("as planned", self.verdict, self.lift, False)
-        return pd.DataFrame(
+        return [
             {
                 "choice": one.choice,
                 "verdict": one.verdict,
@@ -103,18 +91,12 @@ class Robustness:
                 "reason": one.reason,
             }
             for one in (planned, *self.alternatives)
-        )
+        ]
 
-    def __repr__(self) -> str:
-        rows = [HEADER, *self.rows()]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([f"{self.key}: would the verdict change?", *self.sentences.values(), *lines])
-
-    def _repr_html_(self) -> str:
-        table = html_table(HEADER, [list(row) for row in self.rows()], caption="The verdict under other choices")
-        title = f"{self.key}: would the verdict change?"
-        return str(Markup('<div class="abkit"><p><strong>{}</strong></p>{}{}</div>').format(title, self.told, table))
+    def _card(self) -> Card:
+        lines = [f"{part}: {text}" for part, text in self.sentences.items()]
+        table = Table(HEADER, list(self.rows()), "The verdict under other choices")
+        return Card(f"{self.key}: would the verdict change?", lines, [table])
 
 
 def units_of_rates(moments: MetricMoments) -> Iterator[Units]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit.assignment.hashing import Split, text_of, texts_of
+from abkit.display import Card, Displayed, Table
 from abkit.errors import ParameterError, suggest
 from abkit.models import Experiment
 
@@ -23,15 +24,15 @@ WriteAssignments = Callable[[str, Mapping[str, str], datetime], Mapping[str, str
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Displayed):
     """What a user gets: a variant of a running experiment, or nothing (both None)."""
 
     experiment_id: str | None = None
     variant: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BatchAssignment:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class BatchAssignment(Displayed):
     """What many users get, in their order.
 
     Parameters
@@ -55,6 +56,20 @@ class BatchAssignment:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return experiment and number of users by variant; `variant` has what each user gets."""
+        counts = np.bincount(self.codes, minlength=len(self.names)).tolist() if self.names else ()
+        variants = dict(zip(self.names, counts, strict=True))
+        return {"experiment_id": self.experiment_id, "users": len(self), "variants": variants}
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [{"variant": name, "users": users} for name, users in self.to_dict()["variants"].items()]
+
+    def _card(self) -> Card:
+        title = f"{len(self):,} users" if self.names else f"{len(self):,} users, and no experiment runs"
+        rows = [(one["variant"], f"{one['users']:,}") for one in self._records()]
+        return Card(title, tables=[Table(("variant", "users"), rows)] if rows else [])
 
 
 NOTHING: Final = Assignment()

@@ -16,6 +16,7 @@ from abkit.assignment.split_result import SplitCheck, SplitSimulation
 from abkit.assignment.traffic import Arrival, IdShape, arrival_weights, arrive, duration, users_of
 from abkit.errors import ParameterError
 from abkit.models import Experiment
+from abkit.named import Named
 from abkit.stats.split import alarm_rates, detectable_deviation
 
 RAMP = (1.0, 5.0, 10.0, 25.0, 50.0)
@@ -93,7 +94,7 @@ def simulate_split(
     >>> biased.check("shares").status
     'fail'
     """
-    _check_splits(experiment)
+    check_splits(experiment)
     _check_share("icc", icc)
     _check_share("id_change_share", id_change_share)
     weights, rng = arrival_weights(arrival, days), np.random.default_rng(seed)
@@ -102,7 +103,7 @@ def simulate_split(
     arrivals = arrive(found.size, weights, returning, rng)
     running = [other for other in others if other.id != experiment.id]
     counted: dict[str, Any] = {
-        "variants": parts.variant_shares(hashed),
+        "variants": Named(parts.variant_shares(hashed)),
         "alarms": alarm_rates([day.new for day in arrivals], hashed.shares, threshold, rng),
         "duration": duration(arrivals, experiment.planned_units),
         "launches": parts.launch_often(hashed, threshold),
@@ -127,7 +128,7 @@ def simulate_split(
         fingerprint=f"sha256:{hashlib.sha256(hashed.points.tobytes()).hexdigest()}",
         users=found.size,
         repeated=found.repeated,
-        checks=_judge(hashed, counted, made_up_others=not running, days=len(arrivals)),
+        checks=Named(_judge(hashed, counted, made_up_others=not running, days=len(arrivals))),
         detectable_deviation=detectable_deviation(found.size, _control_share(hashed), threshold),
         arrivals=arrivals,
         **counted,
@@ -159,7 +160,14 @@ def _expected(arrival: Arrival) -> int:
     return _MADE_UP_USERS if isinstance(arrival, str) else round(float(np.sum(np.asarray(arrival, dtype=np.float64))))
 
 
-def _check_splits(experiment: Experiment) -> None:
+def check_splits(experiment: Experiment) -> None:
+    """Refuse an experiment in which every unit gets every variant.
+
+    Raises
+    ------
+    ParameterError
+        It is paired.
+    """
     if experiment.data is not None and experiment.data.design == "paired":
         raise ParameterError(
             f"{experiment.key!r} is paired: every unit gets every variant, so there is no traffic to split; for a "

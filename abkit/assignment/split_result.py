@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from abkit.errors import ParameterError, suggest
-from abkit.stats.estimate import html_table, text_table
+from abkit.display import Card, Displayed, Table
+from abkit.errors import ParameterError
+from abkit.named import Named, find
 from abkit.stats.split import AlarmRates
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def percent(share: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class SplitCheck:
+class SplitCheck(Displayed):
     """A verdict on the split, not an error."""
 
     name: str
@@ -44,7 +45,7 @@ class SplitCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class VariantShare:
+class VariantShare(Displayed):
     """One variant's share of the users, with the ranges in which 95 % and 99.9 % of sound splits lie."""
 
     name: str
@@ -59,7 +60,7 @@ class VariantShare:
 
 
 @dataclass(frozen=True, slots=True)
-class ArrivalDay:
+class ArrivalDay(Displayed):
     """Who comes on a day: users never seen before, users who come back, and all users seen so far."""
 
     day: int
@@ -69,7 +70,7 @@ class ArrivalDay:
 
 
 @dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(Displayed):
     """When the planned size is reached; `expected_days` goes on at the last week's pace where the days are too few."""
 
     planned_users: int
@@ -79,7 +80,7 @@ class Duration:
 
 
 @dataclass(frozen=True, slots=True)
-class Launches:
+class Launches(Displayed):
     """Real launches: the same users, hashed once for each of many experiment ids."""
 
     launches: int
@@ -90,7 +91,7 @@ class Launches:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherSplit:
+class OtherSplit(Displayed):
     """How one other experiment splits the same users; `p_value` is the smaller of the two tests', corrected for all."""
 
     key: str
@@ -101,7 +102,7 @@ class OtherSplit:
 
 
 @dataclass(frozen=True, slots=True)
-class RampStep:
+class RampStep(Displayed):
     """One step of a ramp: who was there before it, and who would change variant if only the hash decided."""
 
     treatment_share: float
@@ -112,7 +113,7 @@ class RampStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Ramp:
+class Ramp(Displayed):
     """What raising the traffic in steps does.
 
     Parameters
@@ -131,7 +132,7 @@ class Ramp:
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterSplit:
+class ClusterSplit(Displayed):
     """How groups of users (teams, organizations) fare: as units of the split, and when their members are split."""
 
     clusters: int
@@ -146,7 +147,7 @@ class ClusterSplit:
 
 
 @dataclass(frozen=True, slots=True)
-class Contamination:
+class Contamination(Displayed):
     """What follows when a share of users change id: people in two variants, expected and seen, and a smaller effect."""
 
     id_change_share: float
@@ -158,7 +159,7 @@ class Contamination:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SplitSimulation:
+class SplitSimulation(Displayed):
     """A traffic split before launch: shares, checks, and what they rest on.
 
     Parameters
@@ -188,8 +189,8 @@ class SplitSimulation:
     fingerprint: str
     users: int
     repeated: int
-    variants: tuple[VariantShare, ...]
-    checks: tuple[SplitCheck, ...]
+    variants: Named[VariantShare]
+    checks: Named[SplitCheck]
     alarms: AlarmRates
     detectable_deviation: float
     arrivals: tuple[ArrivalDay, ...]
@@ -224,20 +225,15 @@ class SplitSimulation:
 
         Raises
         ------
-        ParameterError
-            There is none of this name.
+        NotFoundError
+            There is none.
         """
-        for check in self.checks:
-            if check.name == name:
-                return check
-        raise ParameterError(f"no check {name!r}{suggest(name, [check.name for check in self.checks])}")
+        return find(self.checks, name, "no check")
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data; what could not be computed is None."""
-        plain: dict[str, Any] = json.loads(
-            json.dumps({"schema": SCHEMA, "status": self.status, "headline": self.headline, **asdict(self)})
-        )
-        return plain
+        said = {"schema": SCHEMA, "status": self.status, "headline": self.headline}
+        return {**said, **Displayed.to_dict(self)}
 
     def to_json(self) -> str:
         """Return everything as JSON text."""
@@ -251,24 +247,19 @@ class SplitSimulation:
             raise ParameterError(f"what: 'variants', 'checks', 'arrivals' or 'others', not {what!r}")
         return pd.DataFrame([asdict(row) for row in getattr(self, what)])
 
-    def _rows(self) -> list[tuple[str, str]]:
-        shares = ", ".join(f"{one.name} {percent(one.share)} of {percent(one.planned_share)}" for one in self.variants)
+    def _card(self) -> Card:
         alarms = f"{percent(self.alarms.once)} judged once, {percent(self.alarms.daily)} looked at every day"
-        rows = [("users", f"{self.users:,}"), ("shares", shares), ("false alarms", alarms)]
-        rows += [(f"✕ {check.name}", check.message) for check in self.failed[:5]]
-        return [*rows, ("size", self.check("duration").message)] if "duration" not in self._failed_names() else rows
-
-    def _failed_names(self) -> set[str]:
-        return {check.name for check in self.failed}
-
-    def __repr__(self) -> str:
-        return text_table(self.headline, self._rows())
-
-    def _repr_html_(self) -> str:
+        failed = self.failed
+        lines = [f"{SYMBOLS['fail']} {check.name}: {check.message}" for check in failed[:5]]
+        lines += [self.check("duration").message] if "duration" not in [check.name for check in failed] else []
+        lines += [f"False alarms of a sound split: {alarms}."]
         shares = [
-            (one.name, f"{one.users:,}: {percent(one.share)} (planned {percent(one.planned_share)}, 95 % of sound "
-             f"splits {percent(one.low_95)} to {percent(one.high_95)})")
+            (one.name, f"{one.users:,}", percent(one.share), percent(one.planned_share),
+             f"{percent(one.low_95)} to {percent(one.high_95)}")
             for one in self.variants
         ]  # fmt: skip
-        checks = [(f"{SYMBOLS[check.status]} {check.name}", check.message) for check in self.checks]
-        return html_table(self.headline, shares) + html_table("checks", checks)
+        header = ("variant", "users", "share", "planned", "95 % of sound splits")
+        checks = [(check.name, f"{SYMBOLS[check.status]} {check.status.replace('_', ' ')}", check.message)
+                  for check in self.checks]  # fmt: skip
+        tables = [Table(header, shares, "Shares"), Table(("check", "status", "what was seen"), checks, "Checks")]
+        return Card(self.headline, lines, tables)

@@ -73,24 +73,24 @@ def demo(out: Out = Path("reports")) -> None:
 
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="Where to put it.")] = Path()) -> None:
-    """Copy an example experiment with its data, and the report's notebook, into a folder."""
-    from abkit.bundled import bundled
+    """Copy abkit's notebooks and an example design with its data into a folder."""
+    from abkit.bundled import bundled, notebooks
 
     wanted = {
         "warming.yml": bundled("examples", "agents/warming.yml"),
         "humaneval_runs.csv.gz": bundled("examples", "agents/humaneval_runs.csv.gz"),
-        "experiment_report.ipynb": bundled("notebooks", "experiment_report.ipynb"),
+        **notebooks(),
     }
     taken = [name for name in wanted if (folder / name).exists()]
     if taken:
         raise ParameterError(f"{folder / taken[0]} is there already; move it or choose another folder")
     if folder.exists() and not folder.is_dir():
         raise ParameterError(f"{folder} is a file; name a folder")
-    folder.mkdir(parents=True, exist_ok=True)
     for name, source in wanted.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(source.read_bytes())
         typer.echo(folder / name)
-    _say(f"next: abkit report {folder / 'warming.yml'}")
+    _say(f"next: abkit report {folder / 'warming.yml'}, or jupyter lab {folder}")
 
 
 @app.command()
@@ -120,7 +120,7 @@ def analyze(
     from abkit.controller.targets import analyze_target
 
     _, analysis = analyze_target(named(target), as_of=as_of)
-    typer.echo(analysis.to_json() if as_json else repr(analysis))
+    typer.echo(analysis.to_json() if as_json else analysis.to_text())
 
 
 characteristics.add_commands(app)

@@ -30,9 +30,9 @@ def create_key(
     with opened(store, organization) as lab, writing(lab.engine) as connection:
         new = keys.create_key(connection, organization, name, scope, now=utc_now(), expires_at=expires_at)
     if as_json:
-        from abkit.store.records import plain
+        from abkit.plain import to_plain
 
-        print_json({**plain(new.key), "text": new.text})
+        print_json({**to_plain(new.key), "text": new.text})
     else:
         typer.echo(new.text)
         typer.echo("keep it now: the store holds only its hash and nobody can show it again", err=True)

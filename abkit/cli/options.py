@@ -47,9 +47,9 @@ def named(target: str) -> str:
 
 def print_json(record: Any) -> None:
     """Print a record as JSON."""
-    from abkit.store.records import plain
+    from abkit.plain import to_plain
 
-    typer.echo(json.dumps(plain(record), indent=1, ensure_ascii=not _is_unicode_terminal()))
+    typer.echo(json.dumps(to_plain(record), indent=1, ensure_ascii=not _is_unicode_terminal()))
 
 
 def _is_unicode_terminal() -> bool:

@@ -52,7 +52,7 @@ def power(
         from abkit.controller.planning import plan_target
 
         plan = plan_target(target, history=history, baselines=given, sizes=sizes, daily_units=daily_units)
-        typer.echo(plan.to_json() if as_json else repr(plan))
+        typer.echo(plan.to_json() if as_json else plan.to_text())
         return
     if history or len(given) != 1 or not (mde or sizes):
         raise ParameterError("name an experiment, or give numbers: abkit power --baseline 0.3 --mde 0.05")
@@ -89,7 +89,7 @@ def _calculate(
 
 
 def _told(found: PowerAnalysis, guardrails: int, power: float) -> str:
-    lines = [repr(found)]
+    lines = [found.to_text()]
     if guardrails:
         lines.append(
             f"power is that of the primary metric: with {guardrails} guardrails it takes 1 - {1 - power:g} / "

@@ -98,7 +98,7 @@ def _print(target: str, options: dict[str, Any], as_json: bool) -> dict[str, Any
     if as_json:
         typer.echo(simulation.to_json())
     else:
-        typer.echo("\n".join(shown(line) for line in repr(simulation).splitlines()))
+        typer.echo("\n".join(shown(line) for line in simulation.to_text().splitlines()))
     return simulation.to_dict()
 
 

@@ -12,12 +12,13 @@ from abkit.collectors.observation_queries import daily_sums, sample_sizes
 from abkit.collectors.observation_store import Transaction
 from abkit.collectors.observation_writes import ObservationTables
 from abkit.collectors.stream import stream_of
+from abkit.display import Displayed
 
 _DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class VariantMetrics:
+class VariantMetrics(Displayed):
     """The values of one metric in one variant, on one day or up to its end.
 
     Parameters

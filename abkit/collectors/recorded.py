@@ -9,13 +9,14 @@ from os import PathLike
 from typing import IO, Any
 
 from abkit.collectors.observation_store import Outcome
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 
 _EXAMPLES = 5
 
 
-@dataclass(slots=True)
-class Recorded:
+@dataclass(slots=True, repr=False)
+class Recorded(Displayed):
     """What became of the rows of a load.
 
     Parameters

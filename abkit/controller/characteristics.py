@@ -81,7 +81,7 @@ def operating_characteristics(
     >>> result.scenario("design_effect").probabilities["ship"] > 0.75
     True
     """
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     if runs < 1 or workers < 1 or (looks is not None and looks < 1):
         raise ParameterError("runs, looks and workers are at least 1")

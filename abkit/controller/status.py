@@ -9,14 +9,17 @@ from typing import Any
 from abkit.analyzer import Analysis
 from abkit.analyzer.result import Check, Reason
 from abkit.analyzer.wording import recommendation
+from abkit.display import Card, Displayed, Table
 from abkit.models.design import design_hash
-from abkit.store.records import StoredExperiment, plain
+from abkit.named import Named
+from abkit.plain import to_plain
+from abkit.store.records import StoredExperiment
 
 _BROKEN = ("srm", "contamination")
 
 
 @dataclass(frozen=True, slots=True)
-class VariantStatus:
+class VariantStatus(Displayed):
     """A variant and how many users it has."""
 
     name: str
@@ -25,8 +28,8 @@ class VariantStatus:
     users: int
 
 
-@dataclass(frozen=True, slots=True)
-class ExperimentStatus:
+@dataclass(frozen=True, slots=True, repr=False)
+class ExperimentStatus(Displayed):
     """Where an experiment stands.
 
     Parameters
@@ -48,16 +51,28 @@ class ExperimentStatus:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the status as JSON holds it."""
-        stored = plain(self.experiment)
+        stored = to_plain(self.experiment)
         shown = ("id", "key", "name", "agent_id", "status", "version", "winner", "created_at", "started_at", "ended_at")
         return {
             **{name: stored[name] for name in shown},
-            "variants": plain(self.variants),
+            "variants": to_plain(self.variants),
             "total": self.total,
             "target": self.target,
             "analysis": self.analysis,
             "reason": self.reason,
         }
+
+    def _card(self) -> Card:
+        stored = self.experiment
+        said = [f"{self.total:,} of {self.target:,} planned users"]
+        said += [self.analysis["decision"]["recommendation"]] if self.analysis else [f"No analysis: {self.reason}."]
+        rows = [(one.name, "yes" if one.is_control else "", f"{one.traffic_percentage:g}%", f"{one.users:,}")
+                for one in self.variants]  # fmt: skip
+        table = Table(("variant", "control", "traffic", "users"), rows, "Users by variant")
+        return Card(f"{stored.key}: {stored.status}", said, [table])
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [one.to_dict() for one in self.variants]
 
 
 def describe_status(
@@ -86,7 +101,7 @@ def check_plan(stored: StoredExperiment, analysis: Analysis) -> Analysis:
 def _with_check(analysis: Analysis, check: Check) -> Analysis:
     reason = Reason(check.name, check.status == "pass", check.message)
     decision = replace(analysis.decision, reasons=(reason, *analysis.decision.reasons))
-    return replace(analysis, checks=(*analysis.checks, check), decision=decision)
+    return replace(analysis, checks=Named((*analysis.checks, check)), decision=decision)
 
 
 def _invalid(analysis: Analysis, message: str) -> Analysis:

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from abkit.display import Displayed
 from abkit.models.definition import definition
 
 
 @definition
-class Baseline:
+class Baseline(Displayed):
     """A metric's level and noise as they are today, instead of past data.
 
     Parameters

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from abkit.display import Displayed
 from abkit.models.definition import definition
 
 Design = Literal["randomized", "paired"]
@@ -22,7 +23,7 @@ ColumnValue = Annotated[str, BeforeValidator(_text)]
 
 
 @definition
-class Summary:
+class Summary(Displayed):
     """Data that is already totals per variant: counts, with sums (rates) or means and variances.
 
     Parameters
@@ -48,7 +49,7 @@ class Summary:
 
 
 @definition
-class Data:
+class Data(Displayed):
     """Which rows belong to the experiment and what their columns mean.
 
     Parameters

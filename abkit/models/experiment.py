@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, TypeAdapter
 
+from abkit.display import Card, Displayed, Table
 from abkit.errors import DefinitionError
 from abkit.models.data import Data
 from abkit.models.definition import definition, validate
@@ -27,7 +28,7 @@ _YAML_WORDS = {"true", "false", "none", "null", "nan", "inf", "infinity", "yes",
 
 
 @definition
-class Variant:
+class Variant(Displayed):
     """One arm of an experiment.
 
     Parameters
@@ -52,7 +53,7 @@ class Variant:
 
 
 @definition
-class Plan:
+class Plan(Displayed):
     """How the experiment will be judged; fixed before it starts.
 
     Parameters
@@ -89,7 +90,7 @@ class Plan:
 
 
 @definition
-class Experiment:
+class Experiment(Displayed):
     """A comparison of variants, complete enough to run and to judge it.
 
     Parameters
@@ -262,6 +263,23 @@ class Experiment:
         if yaml.safe_load(text) != self.to_dict():  # PyYAML folds U+0085 and its like when they stand bare
             text = yaml.safe_dump(self.to_dict(), sort_keys=False)
         return text
+
+    def _card(self) -> Card:
+        title = self.key if self.name == self.key else f"{self.key}: {self.name}"
+        variants = [(one.name, f"{one.traffic_percentage:g}%", "control" if one.is_control else "")
+                    for one in self.variants]  # fmt: skip
+        metrics = [(one.name, role, one.kind, one.goal, "" if one.margin is None else f"{100 * one.margin:g}%")
+                   for one, role in self.metrics]  # fmt: skip
+        plan = f"{self.planned_units:,} units, {self.plan.inference.replace('_', ' ')}, confidence"
+        lines = [*([self.hypothesis] if self.hypothesis else []), f"Plan: {plan} {100 * self.confidence_level:g}%."]
+        tables = [
+            Table(("metric", "role", "kind", "goal", "margin"), metrics, "Metrics"),
+            Table(("variant", "traffic", ""), variants, "Variants"),
+        ]
+        return Card(title, lines, tables)
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [{"metric": one.name, "role": role, **one.to_dict()} for one, role in self.metrics]
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Experiment:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from abkit.display import Displayed
 from abkit.errors import suggest
 from abkit.models.definition import definition
 
@@ -21,7 +22,7 @@ Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, json_schema_
 
 
 @definition
-class Metric:
+class Metric(Displayed):
     """What every kind of metric has.
 
     Parameters

@@ -1,5 +1,6 @@
 """Figures: a result in, Axes out; nothing is computed here."""
 
+from abkit.plots.axes import save
 from abkit.plots.daily import daily_units, describe_daily_units
 from abkit.plots.designs import (
     arrivals,
@@ -25,13 +26,16 @@ from abkit.plots.results import (
     power_by_size,
 )
 from abkit.plots.segments import describe_segments, metrics_by, segment_rows, segments
+from abkit.plots.tradeoff import cost_against_success, describe_cost_against_success, unbeaten
 
 __all__ = [
     "arrivals",
+    "cost_against_success",
     "describe_arrivals",
     "daily_units",
     "describe_daily_units",
     "describe_distribution",
+    "describe_cost_against_success",
     "describe_forest",
     "describe_p_values",
     "describe_power_by_size",
@@ -51,6 +55,8 @@ __all__ = [
     "power_curve",
     "segment_rows",
     "segments",
+    "save",
     "split",
+    "unbeaten",
     "verdicts",
 ]

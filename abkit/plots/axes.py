@@ -6,7 +6,11 @@ Colours are from Okabe & Ito's palette, and every colour has a marker of its own
 from __future__ import annotations
 
 import re
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
+
+from abkit.errors import ParameterError, suggest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +26,33 @@ def new_axes(rows: int) -> Axes:
 
     _, ax = pyplot.subplots(figsize=(8, 1.2 + 0.42 * rows), layout="constrained")
     return cast("Axes", ax)
+
+
+def save(ax: Axes, path: str | PathLike[str]) -> None:
+    """Save the figure of some axes as SVG or PNG (or PDF): sharp, and the same bytes for the same figure.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        What a plot returned.
+    path : path
+        Its ending says which kind of file.
+
+    Raises
+    ------
+    ParameterError
+        matplotlib writes no such kind of file.
+    """
+    import matplotlib as mpl
+
+    figure, ending = ax.get_figure(root=True), Path(path).suffix[1:].lower()
+    assert figure is not None
+    known = figure.canvas.get_supported_filetypes()
+    if ending not in known:
+        raise ParameterError(f"no kind of figure {ending!r}{suggest(ending, known)}")
+    dates: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "abkit"}):
+        figure.savefig(path, dpi=200, facecolor="white", metadata=dates.get(ending))
 
 
 def escape(text: str) -> str:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from abkit.display import Displayed
 from abkit.stats.estimand import Levels, RatioLevel, delta_method
 from abkit.stats.moments import Array, Moments
 
 
 @dataclass(frozen=True, slots=True)
-class Adjustment:
+class Adjustment(Displayed):
     """Levels after adjustment, and how much of their variance it took away.
 
     Parameters

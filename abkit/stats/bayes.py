@@ -12,13 +12,14 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 
 Goal = Literal["maximize", "minimize"]
 
 
 @dataclass(frozen=True, slots=True)
-class BetaPrior:
+class BetaPrior(Displayed):
     """Prior of a rate: `alpha` successes and `beta` failures seen before; both > 0."""
 
     alpha: float = 1.0
@@ -30,7 +31,7 @@ class BetaPrior:
 
 
 @dataclass(frozen=True, slots=True)
-class NormalPrior:
+class NormalPrior(Displayed):
     """Prior of an effect, in the effect's own unit; sd > 0, infinite for a flat one."""
 
     mean: float
@@ -46,7 +47,7 @@ FLAT_PRIOR = NormalPrior(0.0, float("inf"))
 
 
 @dataclass(frozen=True, slots=True)
-class BayesEstimate:
+class BayesEstimate(Displayed):
     """What is believed about an effect after the data.
 
     Parameters

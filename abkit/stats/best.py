@@ -6,14 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from abkit.display import Card, Displayed, Table, cell
 from abkit.errors import ParameterError
 from abkit.stats.dunnett import dunnett_critical_value
-from abkit.stats.estimate import Estimate, number_text, text_table
+from abkit.stats.estimate import Estimate
 from abkit.stats.means import Sample, check_level, mean_difference, not_inferable
 from abkit.stats.moments import Array
 from abkit.stats.noninferiority import Goal
@@ -21,7 +22,7 @@ from abkit.stats.summary import Summary
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class BestSet:
+class BestSet(Displayed):
     """Each variant against the best of the others.
 
     Parameters
@@ -39,12 +40,17 @@ class BestSet:
     may_be_best: npt.NDArray[np.bool_]
     level: float
 
-    def __repr__(self) -> str:
+    def _card(self) -> Card:
         rows = [
-            (str(place), f"[{number_text(low)}, {number_text(high)}]{' may be best' if tied else ''}")
+            (place, f"[{cell(low)}, {cell(high)}]{' may be best' if tied else ''}")
             for place, (low, high, tied) in enumerate(zip(self.low, self.high, self.may_be_best, strict=True))
         ]
-        return text_table(f"level minus the best of the others, {100 * self.level:.10g}%", rows)
+        title = f"level minus the best of the others, {100 * self.level:.10g}%"
+        return Card(title, tables=[Table((), rows)])
+
+    def _records(self) -> list[dict[str, Any]]:
+        columns = zip(self.low.tolist(), self.high.tolist(), self.may_be_best.tolist(), strict=True)
+        return [{"low": low, "high": high, "may_be_best": tied} for low, high, tied in columns]
 
 
 def best_set(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 from abkit.stats.bayes import BayesEstimate, BetaPrior, Goal
 from abkit.stats.moments import Array
@@ -20,7 +21,7 @@ _UNIFORM = BetaPrior()
 
 
 @dataclass(frozen=True, slots=True)
-class BestRate:
+class BestRate(Displayed):
     """Which of k rates is the best one.
 
     Parameters

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
@@ -18,7 +19,7 @@ Correction = Literal["CR0", "CR1", "CR2"]
 
 
 @dataclass(frozen=True, slots=True)
-class IntraclassCorrelation:
+class IntraclassCorrelation(Displayed):
     """How alike the rows of a cluster are.
 
     Parameters

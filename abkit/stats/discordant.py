@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 from abkit.stats.proportion import wilson_interval
 
 
 @dataclass(frozen=True, slots=True)
-class PairedRates:
+class PairedRates(Displayed):
     """Outcomes of n tasks in both variants.
 
     Parameters

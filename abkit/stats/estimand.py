@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from abkit.display import Displayed
 from abkit.stats.moments import Array, Moments
 
 LevelFunction = Callable[[Any], Any]
@@ -16,7 +17,7 @@ _STEP = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
+class Levels(Displayed):
     """The metric's level in each of V variants, with what is needed to compare any two of them.
 
     Parameters
@@ -40,7 +41,7 @@ class Levels:
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Displayed):
     """A treatment level minus a multiple of the control level, with its uncertainty.
 
     Parameters
@@ -61,7 +62,7 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class RatioLevel:
+class RatioLevel(Displayed):
     """The level of every kind of metric: offset + scale * (total of one column / total of another).
 
     A mean is the sum of (value - offset) over the number of rows, plus the offset that kept the digits. A ratio is the

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal
+
+from abkit.display import Card, Displayed, Table, cell
 
 Alternative = Literal["two-sided", "greater", "less"]
 
@@ -46,7 +47,7 @@ _NUMBERS = ("value", "se", "low", "high", "p_value", "statistic", "df")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Estimate:
+class Estimate(Displayed):
     """An estimate with its uncertainty; what cannot be computed is None, and `reason` says why.
 
     NaN and infinity given to the constructor become None: a missing bound of a one-sided interval needs no reason,
@@ -125,8 +126,8 @@ class Estimate:
     def rows(self) -> list[tuple[str, str]]:
         """Name and text of everything that is there."""
         numbers = [(name, getattr(self, name)) for name in _NUMBERS]
-        shown = [(name, number_text(number)) for name, number in numbers if number is not None]
-        shown += [(name, number_text(number)) for name, number in self.details.items()]
+        shown = [(name, cell(number)) for name, number in numbers if number is not None]
+        shown += [(name, cell(number)) for name, number in self.details.items()]
         return shown if self.reason is None else [*shown, ("reason", EXPLANATIONS[self.reason])]
 
     @property
@@ -135,52 +136,5 @@ class Estimate:
         method = f", {self.method}" if self.method else ""
         return f"{self.estimand}{method}, {100 * self.level:.10g}% {self.alternative}"
 
-    def __repr__(self) -> str:
-        return text_table(self.title, self.rows())
-
-    def _repr_html_(self) -> str:
-        return html_table(self.title, self.rows())
-
-
-def number_text(number: Any) -> str:
-    """Six significant digits; anything that is no number as it is.
-
-    Examples
-    --------
-    >>> number_text(0.123456789), number_text(1094), number_text(None), number_text([0.5, 1.0])
-    ('0.123457', '1094', '-', '[0.5, 1]')
-    """
-    if number is None:
-        return "-"
-    if isinstance(number, (list, tuple)):
-        return f"[{', '.join(number_text(item) for item in number)}]"
-    if isinstance(number, (str, bool)):
-        return str(number)
-    whole = math.isfinite(number) and abs(number) >= 1e6 and number == int(number)
-    return f"{number:.0f}" if whole else f"{number:.6g}"
-
-
-def text_table(title: str, rows: list[tuple[str, str]]) -> str:
-    """Lay out names and texts in two columns under a title.
-
-    Examples
-    --------
-    >>> print(text_table("split", [("p_value", "0.5"), ("df", "1")]))
-    split
-      p_value  0.5
-      df       1
-    """
-    width = max((len(name) for name, _ in rows), default=0)
-    return "\n".join([title, *(f"  {name:<{width}}  {text}" for name, text in rows)])
-
-
-def html_table(title: str, rows: list[tuple[str, str]]) -> str:
-    """Write the same table for a notebook.
-
-    Examples
-    --------
-    >>> html_table("split", [("df", "1")])
-    '<table><caption>split</caption><tr><th>df</th><td>1</td></tr></table>'
-    """
-    cells = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>" for name, text in rows)
-    return f"<table><caption>{html.escape(title)}</caption>{cells}</table>"
+    def _card(self) -> Card:
+        return Card(self.title, tables=[Table((), self.rows())])

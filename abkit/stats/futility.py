@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 from abkit.stats.boundary import Walk, efficacy_bounds, exit_probabilities, following, increasing, upper_root
 from abkit.stats.moments import Array
@@ -18,7 +19,7 @@ _BEYOND = 40.0
 
 
 @dataclass(frozen=True, slots=True)
-class FutilityDesign:
+class FutilityDesign(Displayed):
     """A one-sided design that may also stop for futility.
 
     Parameters

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 from abkit.stats.boundary import efficacy_bounds, exit_probabilities, increasing
 from abkit.stats.moments import Array
@@ -17,7 +18,7 @@ _EARLY_STOPPING = Spending()
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Displayed):
     """Bounds of the z-statistic at each look.
 
     Parameters

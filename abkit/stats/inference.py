@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.display import Displayed
 from abkit.stats.estimand import Effect, Levels, contrast
 from abkit.stats.moments import Array
 
@@ -35,7 +36,7 @@ class Test(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class StudentTest:
+class StudentTest(Displayed):
     """The t test with the effect's own degrees of freedom: valid once, at the planned size.
 
     With degrees of freedom by Welch-Satterthwaite this is Welch's test (Welch 1947); with one block of pairs it is the
@@ -61,7 +62,7 @@ class StudentTest:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Displayed):
     """One variant against control, every question answered by the same test.
 
     Parameters

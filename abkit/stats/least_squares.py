@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 from abkit.stats.moments import Array
 from abkit.stats.samples import finite_sample
@@ -17,7 +18,7 @@ ClusterCorrection = Literal["CR0", "CR1", "CR2"]
 
 
 @dataclass(frozen=True, slots=True)
-class Regression:
+class Regression(Displayed):
     """A least-squares fit.
 
     Parameters

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from abkit.display import Displayed
+
 Array = npt.NDArray[np.float64]
 _ROUNDING = 4e-16  # a column no farther from its mean than this share of it is constant: 0.1 ten times
 _NOISE = 1e-13  # a column whose spread about the mean is this small beside that about the shift is constant
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class Moments(Displayed):
     """Count, mean vector and covariance matrix of p columns over n units, with any leading batch axes.
 
     Parameters

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 from abkit.stats.cluster import clustered_mean
 from abkit.stats.samples import finite_sample
 
 
 @dataclass(frozen=True, slots=True)
-class VarianceComponents:
+class VarianceComponents(Displayed):
     """Variance of a row, split by level; what it means for the mean of all rows.
 
     Parameters

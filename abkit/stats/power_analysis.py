@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from abkit.stats.estimate import number_text
+from abkit.display import Card, Displayed, Table, cell
 
-_SHOWN = 20
+_MOST_IN_CARD = 100
 _COLUMNS = ("n_control", "n_treatment", "n_total", "effect", "lift", "power", "alpha")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PowerAnalysis:
+class PowerAnalysis(Displayed):
     """Size, effect and power that belong together, one row per scenario.
 
     Parameters
@@ -49,27 +48,13 @@ class PowerAnalysis:
         flat = np.broadcast_arrays(*(np.atleast_1d(getattr(self, name)) for name in names))
         return [dict(zip(names, row, strict=True)) for row in zip(*(column.flat for column in flat), strict=True)]
 
-    def __repr__(self) -> str:
+    def _card(self) -> Card:
         rows = self.rows()
-        names = list(rows[0])
-        cells = [names, *([number_text(row[name]) for name in names] for row in rows[:_SHOWN])]
-        widths = [max(len(row[i]) for row in cells) for i in range(len(names))]
-        lines = ["  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in cells]
-        return "\n".join([self._title, *lines, *self._foot(len(rows))])
+        cells = [[cell(number) for number in row.values()] for row in rows[:_MOST_IN_CARD]]
+        left = len(rows) - len(cells)
+        more = [f"The first {_MOST_IN_CARD} of {len(rows)} scenarios; .to_frame() has all."] if left else []
+        note = [self.note] if self.note else []
+        return Card(f"solved for {self.solved}", [*note, *more], [Table(list(rows[0]), cells)])
 
-    def _repr_html_(self) -> str:
-        rows = self.rows()
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in rows[0])
-        body = "".join(
-            f"<tr>{''.join(f'<td>{number_text(number)}</td>' for number in row.values())}</tr>" for row in rows[:_SHOWN]
-        )
-        foot = "".join(f"<p>{html.escape(line)}</p>" for line in self._foot(len(rows)))
-        return f"<table><caption>{html.escape(self._title)}</caption><tr>{head}</tr>{body}</table>{foot}"
-
-    @property
-    def _title(self) -> str:
-        return f"solved for {self.solved}"
-
-    def _foot(self, count: int) -> list[str]:
-        more = [f"... {count - _SHOWN} more"] if count > _SHOWN else []
-        return more + ([self.note] if self.note else [])
+    def _records(self) -> list[dict[str, Any]]:
+        return self.rows()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
+from abkit.display import Displayed
 from abkit.stats.moments import Array
 
 Counts = Array | float
@@ -51,7 +52,7 @@ def _wilson(successes: Counts, n: Counts, z: float) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True, slots=True)
-class RateComparison:
+class RateComparison(Displayed):
     """Two independent rates, every question answered by the hybrid score interval.
 
     The difference is Newcombe's (1998, method 10); of the same construction are the interval of treatment minus a
@@ -143,7 +144,7 @@ class RateComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class RateBatch:
+class RateBatch(Displayed):
     """Many pairs of rates, each judged as `RateComparison` judges one; for simulated experiments.
 
     Parameters

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
@@ -24,7 +25,7 @@ _Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
-class OrderStatisticRanks:
+class OrderStatisticRanks(Displayed):
     """Which order statistics, counted from 1, bound a quantile.
 
     Parameters

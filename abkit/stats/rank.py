@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 from abkit.stats.estimate import Estimate, Reason
 from abkit.stats.moments import Array
@@ -19,7 +20,7 @@ _BLOCK = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class RankSum:
+class RankSum(Displayed):
     """Mann-Whitney test with the shift it estimates.
 
     Parameters

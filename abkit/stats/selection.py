@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.display import Card, Displayed, Table, cell
 from abkit.errors import ParameterError
-from abkit.stats.estimate import Estimate, number_text, text_table
+from abkit.stats.estimate import Estimate
 from abkit.stats.means import check_level
 from abkit.stats.scenario import check_range
 
@@ -18,7 +19,7 @@ _SQRT_2PI = math.sqrt(2 * math.pi)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Exaggeration:
+class Exaggeration(Displayed):
     """What significance does to estimates of one true effect.
 
     Parameters
@@ -35,9 +36,9 @@ class Exaggeration:
     sign_error: float
     exaggeration: float
 
-    def __repr__(self) -> str:
-        rows = [(name, number_text(getattr(self, name))) for name in ("power", "sign_error", "exaggeration")]
-        return text_table("significant estimates", rows)
+    def _card(self) -> Card:
+        rows = [(name, cell(getattr(self, name))) for name in ("power", "sign_error", "exaggeration")]
+        return Card("significant estimates", tables=[Table((), rows)])
 
 
 def exaggeration(true_effect: float, se: float, *, alpha: float = 0.05) -> Exaggeration:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 from abkit.stats.estimand import Effect
 from abkit.stats.moments import Array
@@ -102,7 +103,7 @@ def sequence_p_value(z: npt.ArrayLike, x: npt.ArrayLike) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfidenceSequence:
+class ConfidenceSequence(Displayed):
     """Always-valid intervals: all looks together miss the truth with probability alpha at most.
 
     Asymptotic normal-mixture confidence sequence (Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2021, thm 2.2, with the

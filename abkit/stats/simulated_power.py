@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from abkit.display import Card, Displayed, Table
 from abkit.errors import ParameterError
-from abkit.stats.estimate import text_table
 
 Draw = Callable[[np.random.Generator, int], Any]
 Rejects = Callable[[Any], bool]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SimulatedPower:
+class SimulatedPower(Displayed):
     """Power found by simulation.
 
     Parameters
@@ -35,9 +35,9 @@ class SimulatedPower:
     runs: int
     seed: int
 
-    def __repr__(self) -> str:
+    def _card(self) -> Card:
         rows = [("n", f"{self.n}"), ("power", f"{self.power:.4f} ± {self.se:.4f}"), ("seed", f"{self.seed}")]
-        return text_table(f"{self.runs} simulated experiments", rows)
+        return Card(f"{self.runs} simulated experiments", tables=[Table((), rows)])
 
 
 def simulate_power(draw: Draw, rejects: Rejects, n: int, *, runs: int = 1000, seed: int = 0) -> SimulatedPower:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 from abkit.stats.moments import Array
 
@@ -16,7 +17,7 @@ Family = Literal["obrien_fleming", "pocock", "hwang_shih_decani", "power"]
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
+class Spending(Displayed):
     """A spending function: the error that may have been used at each share of the planned information.
 
     Parameters

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 from abkit.stats.moments import Array
 from abkit.stats.srm import sequential_srm
@@ -94,7 +95,7 @@ def dispersion(observed: npt.ArrayLike, shares: npt.ArrayLike) -> tuple[float, f
 
 
 @dataclass(frozen=True, slots=True)
-class AlarmRates:
+class AlarmRates(Displayed):
     """How often a sound split is called broken.
 
     Parameters
@@ -227,7 +228,7 @@ def cluster_design_effect(sizes: npt.ArrayLike, icc: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangedIds:
+class ChangedIds(Displayed):
     """What follows when a share of people come back under a new id.
 
     Parameters

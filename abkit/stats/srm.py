@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.display import Card, Displayed, Table, cell
 from abkit.errors import ParameterError
-from abkit.stats.estimate import html_table, number_text, text_table
 from abkit.stats.moments import Array
 from abkit.stats.multiplicity import holm
 
@@ -18,7 +18,7 @@ _MOST_TABLES = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SplitTest:
+class SplitTest(Displayed):
     """Observed counts against the planned shares.
 
     Parameters
@@ -39,16 +39,11 @@ class SplitTest:
     df: int
     p_value: float
 
-    def _rows(self) -> list[tuple[str, str]]:
-        counts = [number_text([int(n) if n == int(n) else n for n in row]) for row in (self.observed, self.expected)]
-        numbers = [number_text(x) for x in (self.statistic, self.df, self.p_value)]
-        return list(zip(("observed", "expected", "statistic", "df", "p_value"), counts + numbers, strict=True))
-
-    def __repr__(self) -> str:
-        return text_table("sample-ratio mismatch", self._rows())
-
-    def _repr_html_(self) -> str:
-        return html_table("sample-ratio mismatch", self._rows())
+    def _card(self) -> Card:
+        counts = [cell([int(n) if n == int(n) else n for n in row]) for row in (self.observed, self.expected)]
+        numbers = [cell(number) for number in (self.statistic, self.df, self.p_value)]
+        names = ("observed", "expected", "statistic", "df", "p_value")
+        return Card("sample-ratio mismatch", tables=[Table((), list(zip(names, counts + numbers, strict=True)))])
 
 
 def srm(

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 from abkit.stats.boundary import distinct_looks, exit_probabilities
 from abkit.stats.estimand import Effect
@@ -24,7 +25,7 @@ _LEAST_ALPHA = 1e-14
 
 
 @dataclass(frozen=True, slots=True)
-class GroupSequentialTest:
+class GroupSequentialTest(Displayed):
     """The test of one look: valid together with all looks before it.
 
     The interval is the repeated confidence interval, the p-value the repeated p-value: the smallest alpha whose bound

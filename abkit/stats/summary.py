@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 from abkit.stats.estimand import Levels
 
@@ -16,7 +17,7 @@ _ROUNDING = 8 * np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Displayed):
     """The sample of one variant.
 
     Parameters

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.display import Displayed
 from abkit.stats.moments import Array
 
 
 @dataclass(frozen=True, slots=True)
-class WelchTests:
+class WelchTests(Displayed):
     """Differences of many pairs of means, treatment minus control; NaN where there is no test.
 
     Parameters

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from abkit.display import Card, Displayed, Table
 from abkit.models import Experiment
 from abkit.models.lifecycle import Status
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class StoredExperiment:
+@dataclass(frozen=True, slots=True, repr=False)
+class StoredExperiment(Displayed):
     """An experiment and where it is in its life.
 
     Parameters
@@ -47,9 +47,15 @@ class StoredExperiment:
         """The definition."""
         return Experiment.from_dict(self.definition)
 
+    def _card(self) -> Card:
+        times = [(name, getattr(self, name)) for name in ("created_at", "started_at", "ended_at")]
+        rows = [("agent", self.agent_id), *((name[:-3], f"{at:%Y-%m-%d %H:%M %Z}") for name, at in times if at)]
+        rows += [("winner", self.winner)] if self.winner else []
+        return Card(f"{self.key}: {self.status}", [self.name] if self.name != self.key else [], [Table((), rows)])
 
-@dataclass(frozen=True, slots=True)
-class Agent:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Agent(Displayed):
     """An agent and the configuration it should run with."""
 
     organization_id: str
@@ -60,8 +66,8 @@ class Agent:
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
+@dataclass(frozen=True, slots=True, repr=False)
+class AuditEntry(Displayed):
     """Who did what, when and why."""
 
     at: datetime
@@ -75,9 +81,13 @@ class AuditEntry:
     details: dict[str, Any] = field(default_factory=dict)
     id: str = ""
 
+    def _card(self) -> Card:
+        step = f"{self.from_status or 'new'} → {self.to_status}" if self.to_status else self.agent_id or ""
+        return Card(f"{self.at:%Y-%m-%d %H:%M %Z} {self.action} {step}{f': {self.reason}' if self.reason else ''}")
 
-@dataclass(frozen=True, slots=True)
-class StoredResult:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StoredResult(Displayed):
     """A kept analysis: `analysis` is `Analysis.to_dict()`."""
 
     experiment_id: str
@@ -87,29 +97,18 @@ class StoredResult:
     analysis: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+@dataclass(frozen=True, slots=True, repr=False)
+class Page(Displayed, Generic[T]):
     """Some items, and the cursor with which the next ones are asked for; None after the last."""
 
     items: tuple[T, ...]
     next_cursor: str | None = None
 
+    def _card(self) -> Card:
+        more = [] if self.next_cursor is None else ["There are more: ask with cursor=page.next_cursor."]
+        shown: list[Any] = list(self.items)
+        return Card(f"{len(shown)} items", [*more, *(one._card().title for one in shown)])
 
-def plain(record: Any) -> Any:
-    """Return a record, and everything inside it, as JSON holds it; times in ISO form with Z.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> plain(AuditEntry(datetime(2026, 11, 22, tzinfo=UTC), "ana", "start"))["at"]
-    '2026-11-22T00:00:00Z'
-    """
-    if is_dataclass(record):
-        return {part.name: plain(getattr(record, part.name)) for part in fields(record)}
-    if isinstance(record, Mapping):
-        return {name: plain(part) for name, part in record.items()}
-    if isinstance(record, list | tuple):
-        return [plain(part) for part in record]
-    if isinstance(record, datetime):
-        return record.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return record
+    def _records(self) -> list[dict[str, Any]]:
+        shown: list[Any] = list(self.items)
+        return [one.to_dict() for one in shown]

@@ -1,6 +1,7 @@
 """The package as a person installs it: wheel, clean environment, empty folder."""
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -8,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import abkit as ab
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +26,9 @@ def test_the_wheel_holds_notebooks_examples_and_template(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     for wanted in (
         "abkit/notebooks/experiment_report.ipynb",
+        "abkit/notebooks/tutorials/which_agent.ipynb",
+        f"abkit-{ab.__version__}.data/data/share/jupyter/nbconvert/templates/abkit/index.html.j2",
+        f"abkit-{ab.__version__}.data/data/share/jupyter/nbconvert/templates/abkit/conf.json",
         "abkit/examples/agents/warming.yml",
         "abkit/examples/README.md",
         "abkit/report/templates/abkit/index.html.j2",
@@ -57,3 +63,23 @@ def test_demo_in_an_empty_folder_with_only_the_wheel_installed(wheel: Path, tmp_
     assert str(place) in done.stderr
     assert "warming: ▼ Do not ship" in done.stdout
     assert (empty / "reports/warming/latest/report.html").is_file()
+
+
+def test_nbconvert_finds_the_template_of_an_installed_wheel(wheel: Path, tmp_path: Path, root: Path) -> None:
+    """In another folder, and with no path to this checkout."""
+    home = tmp_path / "env"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--prefix", str(home), str(wheel)]
+    subprocess.run(command, check=True)
+    shutil.copy(root / "notebooks/tutorials/which_agent.ipynb", tmp_path)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"JUPYTER_PATH": str(home / "share/jupyter"), "HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--template", "abkit", "which_agent.ipynb"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "which_agent.html").read_text()
+    assert '<meta content="abkit" name="generator"' in page
+    assert page.count("<img ") == 1
+    assert "Not beaten on both" in page
+    assert "Which agent is better?" in page
+    assert "debugging: ▲ Ship" in page
+    assert "<script" not in page

@@ -78,3 +78,29 @@ def test_p_values_of_every_metric_rise_to_one() -> None:
     assert len(curves) == 5
     assert all(curve.get_ydata()[-1] == 1.0 for curve in curves)
     assert "success: " in ab.plots.describe_p_values(found)
+
+
+def test_cost_against_success_has_both_intervals_of_every_variant_and_a_line_of_the_unbeaten(
+    analyses: dict[str, ab.Analysis],
+) -> None:
+    analysis = analyses["agents/debugging"]
+    drawn = ab.plots.cost_against_success(analysis, ax=axes())
+    assert len(drawn.containers) == 4
+    assert all(point.has_xerr and point.has_yerr for point in drawn.containers)
+    assert ab.plots.unbeaten(analysis) == ["single-call", "warming", "debugger"]
+    line = next(one for one in drawn.lines if one.get_label() == "not beaten on both")
+    assert list(line.get_xdata()) == sorted(line.get_xdata())
+    assert len(line.get_xdata()) == 3
+    assert "retry: cost_usd 0.02406, success 88.78%" in ab.plots.describe_cost_against_success(analysis)
+    with pytest.raises(ab.AbkitError, match="did you mean 'cost_usd'"):
+        ab.plots.cost_against_success(analysis, "cost_us")
+
+
+def test_a_saved_figure_is_the_same_file_at_each_time(analyses: dict[str, ab.Analysis], tmp_path: Path) -> None:
+    for name in ("a.svg", "b.svg", "c.png"):
+        ab.plots.save(ab.plots.forest(analyses["agents/debugging"], axes()), tmp_path / name)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    assert ">success" in (tmp_path / "a.svg").read_text()
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ab.AbkitError, match="no kind of figure 'pgn'; did you mean 'png'"):
+        ab.plots.save(ab.plots.forest(analyses["agents/debugging"], axes()), tmp_path / "d.pgn")

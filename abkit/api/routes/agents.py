@@ -10,7 +10,7 @@ from abkit.api.answers import AgentOut, Agents, Audit
 from abkit.api.auth import Manager, Reader
 from abkit.api.routes.common import Cursor, IfVersion, Limit, tagged
 from abkit.api.schemas import NewConfig, Why
-from abkit.store.records import plain
+from abkit.plain import to_plain
 
 router = APIRouter(prefix="/api/v1", tags=["agents"])
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api/v1", tags=["agents"])
 @router.get("/agents", response_model=Agents)
 def list_agents(caller: Reader) -> Any:
     """List every agent, by id."""
-    return {"items": plain(caller.lab.agents())}
+    return {"items": to_plain(caller.lab.agents())}
 
 
 @router.get("/agents/{agent_id}", response_model=AgentOut)
@@ -50,4 +50,4 @@ def audit(
     cursor: Cursor = None,
 ) -> Any:
     """Show who did what, when and why, the oldest first."""
-    return plain(caller.lab.audit(experiment_id, agent_id=agent_id, limit=limit, cursor=cursor))
+    return to_plain(caller.lab.audit(experiment_id, agent_id=agent_id, limit=limit, cursor=cursor))

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final, Protocol
 
 from fastapi import Depends, Header, Path, Query, Response
 
+from abkit.plain import to_plain
 from abkit.store.paging import LARGEST_PAGE
-from abkit.store.records import plain
 
 _ETAG: Final = re.compile(r'"([0-9]{1,9})"', re.ASCII)
 _NO_VERSION: Final = -1
@@ -25,7 +25,7 @@ class Versioned(Protocol):
 def tagged(response: Response, record: Versioned) -> Any:
     """Return a record as JSON holds it, its version in the ETag."""
     response.headers["ETag"] = f'"{record.version}"'
-    return plain(record)
+    return to_plain(record)
 
 
 def _version(

@@ -15,7 +15,7 @@ from abkit.api.schemas import Completion, NewExperiment, Why
 from abkit.collectors.observation_metrics import VariantMetrics
 from abkit.errors import DataError
 from abkit.models.lifecycle import Status
-from abkit.store.records import plain
+from abkit.plain import to_plain
 
 router = APIRouter(prefix="/api/v1/experiments", tags=["experiments"])
 
@@ -39,7 +39,7 @@ def list_experiments(
     cursor: Cursor = None,
 ) -> Any:
     """List experiments, the newest first."""
-    return plain(caller.lab.list(agent_id, status, limit=limit, cursor=cursor))
+    return to_plain(caller.lab.list(agent_id, status, limit=limit, cursor=cursor))
 
 
 @router.get("/{experiment_id}", response_model=ExperimentOut)

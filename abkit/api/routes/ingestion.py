@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from abkit.api.answers import AssignmentOut, RecordedOut
 from abkit.api.auth import Caller, Ingester
 from abkit.api.schemas import NewObservation, Question
-from abkit.store.records import plain
+from abkit.plain import to_plain
 
 router = APIRouter(prefix="/api/v1", tags=["ingestion"])
 _MEDIA_TYPES = ("application/x-ndjson", "application/jsonl", "application/json")
@@ -28,7 +28,7 @@ _BULK = {
 @router.post("/assignments", response_model=AssignmentOut)
 def assign(body: Question, caller: Ingester) -> Any:
     """Say which variant a user of an agent gets, the same one at every call; nulls where nothing runs."""
-    return plain(caller.lab.assign(body.agent_id, body.user_id))
+    return to_plain(caller.lab.assign(body.agent_id, body.user_id))
 
 
 @router.post("/observations", status_code=201, response_model=RecordedOut)

@@ -3,7 +3,8 @@ import math
 
 import pytest
 
-from abkit.stats.estimate import EXPLANATIONS, Estimate, Reason, number_text
+from abkit.display import cell
+from abkit.stats.estimate import EXPLANATIONS, Estimate, Reason
 
 
 def test_every_reason_is_explained():
@@ -40,6 +41,6 @@ def test_html_escapes():
 
 
 def test_numbers_are_shown_with_the_digits_that_matter():
-    assert number_text(1234567.0) == "1234567"
-    assert number_text(1e-9) == "1e-09"
-    assert number_text(math.inf) == "inf"
+    assert cell(1234567.0) == "1234567"
+    assert cell(1e-9) == "1e-09"
+    assert cell(math.inf) == "inf"

@@ -150,5 +150,7 @@ def test_decrease_of_a_rate_has_its_own_size():
 def test_renders_one_row_per_scenario_and_tells_how_many_it_left_out():
     found = sample_size(np.linspace(0.1, 0.5, 50), sd=1.0)
     assert len(found.rows()) == 50
-    assert "... 30 more" in repr(found)
-    assert found._repr_html_().count("<tr>") == 21
+    assert len(repr(found).splitlines()) == 10
+    assert "... 43 more lines" in repr(found)
+    assert found._repr_html_().count("<tr>") == 51
+    assert "The first 100 of 200 scenarios" in repr(sample_size(np.linspace(0.1, 0.5, 200), sd=1.0))
