@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from abkit.analyzer.breakdown import DailyResult, DistributionResult, SegmentResult
+from abkit.analyzer.breakdown import DailyResult, DistributionResult, SegmentResult, TenureResult
 from abkit.analyzer.interval import Interval as Interval
 from abkit.analyzer.interval import LevelEstimate as LevelEstimate
 from abkit.analyzer.plain import to_plain
@@ -242,6 +242,7 @@ class Analysis:
     segments: tuple[SegmentResult, ...] = ()
     daily: tuple[DailyResult, ...] = ()
     distributions: tuple[DistributionResult, ...] = ()
+    tenure: TenureResult | None = None
     schema: str = field(default=SCHEMA)
 
     @property

@@ -16,6 +16,7 @@ from abkit.plots.designs import (
 from abkit.plots.distributions import describe_distribution, distribution
 from abkit.plots.results import describe_forest, describe_series, forest, forest_rows, lift_over_time
 from abkit.plots.segments import describe_segments, metrics_by, segment_rows, segments
+from abkit.plots.tenure import describe_tenure, tenure
 
 __all__ = [
     "arrivals",
@@ -29,6 +30,7 @@ __all__ = [
     "describe_segments",
     "describe_series",
     "describe_split",
+    "describe_tenure",
     "describe_verdicts",
     "distribution",
     "forest",
@@ -40,5 +42,6 @@ __all__ = [
     "segment_rows",
     "segments",
     "split",
+    "tenure",
     "verdicts",
 ]
