@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export MPLBACKEND := agg
 
-.PHONY: help report test test-fast test-slow test-spark bench lab lint lock clean
+.PHONY: help report test test-fast test-slow test-spark bench docs lab lint lock clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
 
@@ -27,6 +27,10 @@ test-spark: .venv/.ready-spark ## what runs on Spark (needs Java 17 or newer), w
 bench: .venv/.ready-dev ## speed, as ratios measured in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
+docs: .venv/.ready-dev ## build the documentation into site/, and fail on any warning
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 lint: .venv/.ready-dev ## ruff, mypy, import-linter
 	@echo "== ruff" && $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "== mypy" && $(BIN)/mypy
@@ -37,7 +41,7 @@ lab: .venv/.ready ## JupyterLab in notebooks/
 
 lock: ## pin the newest versions that resolve (needs uv)
 	@uv pip compile -q --universal -p 3.11 pyproject.toml --no-header --no-annotate -U -o requirements.lock
-	@uv pip compile -q --universal -p 3.11 pyproject.toml --extra api --extra postgres --group dev -c requirements.lock --no-header --no-annotate -o requirements-dev.lock
+	@uv pip compile -q --universal -p 3.11 pyproject.toml --extra api --extra postgres --group dev --group docs -c requirements.lock --no-header --no-annotate -o requirements-dev.lock
 	@uv pip compile -q --universal -p 3.11 --group spark --no-header --no-annotate -U -o requirements-spark.lock
 
 clean: ## remove the environment and caches

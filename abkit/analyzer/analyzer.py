@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,13 +11,13 @@ from abkit.analyzer.compare import MetricInference, compare_metric, missing_by_m
 from abkit.analyzer.daily import daily_results
 from abkit.analyzer.decision import Rules, decide
 from abkit.analyzer.distributions import distribution_results
+from abkit.analyzer.impact import with_impact
 from abkit.analyzer.needs import Pace, with_needs
+from abkit.analyzer.plan_reached import summarize_plan
 from abkit.analyzer.result import (
     Analysis,
     DataSummary,
     ExperimentSummary,
-    MetricResult,
-    PlanSummary,
     SeriesPoint,
     SeriesResult,
     VariantSummary,
@@ -27,7 +26,7 @@ from abkit.analyzer.segments import segment_results
 from abkit.analyzer.tenure import tenure_result
 from abkit.models import Experiment
 from abkit.snapshot import Snapshot
-from abkit.stats import Comparison, ConfidenceSequence, cuped, delta_method, power_at
+from abkit.stats import Comparison, ConfidenceSequence, cuped, delta_method
 
 
 def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
@@ -47,10 +46,11 @@ def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
     compared = [compare_metric(experiment, metric, role, snapshot) for metric, role in experiment.metrics]
     pace = Pace(snapshot.total_units, snapshot.units_per_day)
     metrics = tuple(
-        result if found is None else with_needs(experiment, result, found, pace) for result, found in compared
+        result if found is None else with_impact(with_needs(experiment, result, found, pace), snapshot)
+        for result, found in compared
     )
     checks = run_checks(experiment, snapshot)
-    primary, inference = metrics[0], compared[0][1]
+    inference = compared[0][1]
     rules = Rules(
         alpha=experiment.alpha,
         units=snapshot.total_units,
@@ -76,7 +76,7 @@ def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
         variants=tuple(_variants(experiment, snapshot)),
         checks=checks,
         metrics=metrics,
-        plan=_plan(experiment, snapshot, primary),
+        plan=summarize_plan(experiment, snapshot, metrics, checks, inference),
         decision=decide(checks, metrics, rules, are_tied),
         series=tuple(_series(experiment, snapshot)),
         segments=segment_results(experiment, snapshot),
@@ -130,37 +130,6 @@ def _variants(experiment: Experiment, snapshot: Snapshot) -> Iterator[VariantSum
             rows=snapshot.rows[variant.name],
             missing=dict(missing_by_metric(snapshot, variant.name)),
         )
-
-
-def _plan(experiment: Experiment, snapshot: Snapshot, primary: MetricResult) -> PlanSummary:
-    """What the planned size can see, at the variance that was observed; never power at the observed effect."""
-    planned, reached = experiment.planned_units, snapshot.total_units
-    weakest = max(primary.comparisons, key=lambda one: one.mde or 0.0)
-    base = primary.levels[experiment.control.name].value
-    power = at_planned = None
-    if weakest.mde is not None and weakest.difference.se and base:
-        shrink = math.sqrt(reached / planned)
-        se = weakest.difference.se * shrink
-        at_planned = weakest.mde * shrink
-        multiplier = weakest.mde * base / weakest.difference.se - _z(experiment.plan.power)
-        power = power_at(experiment.min_detectable_effect * base, se, multiplier)
-    return PlanSummary(
-        inference=experiment.plan.inference,
-        target_power=experiment.plan.power,
-        planned_units=planned,
-        units=reached,
-        practical_threshold=experiment.practical_threshold,
-        power_at_planned_size=power,
-        mde_at_planned_size=at_planned,
-        mde_at_reached_size=weakest.mde,
-        min_runtime_days=experiment.plan.min_runtime_days,
-    )
-
-
-def _z(probability: float) -> float:
-    from scipy import special
-
-    return float(special.ndtri(probability))
 
 
 def _cannot_be_told_apart(experiment: Experiment, inference: MetricInference, best: str, other: str) -> bool:

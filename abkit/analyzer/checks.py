@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from abkit.analyzer.daily import check_daily
-from abkit.analyzer.numbers import count, percent
+from abkit.analyzer.numbers import count, p_equals, percent
 from abkit.analyzer.numbers import days as written
 from abkit.analyzer.part_checks import check_balance, check_segments
 from abkit.analyzer.result import Check
@@ -59,7 +59,7 @@ def check_split(experiment: Experiment, snapshot: Snapshot) -> Check:
         if failed
         else "compatible with the plan"
     )
-    message = f"planned {planned}, observed {seen} (p = {test.p_value:.2g}, threshold {threshold:g}): {verdict}"
+    message = f"planned {planned}, observed {seen} ({p_equals(test.p_value)}, threshold {threshold:g}): {verdict}"
     return Check("srm", "fail" if failed else "pass", message, p_value=test.p_value, threshold=threshold)
 
 
@@ -116,7 +116,7 @@ def check_missing(experiment: Experiment, snapshot: Snapshot) -> Check:
         return Check("missing", "pass", "every row has a value for every metric", value=0)
     failed = worst < _MISSING_THRESHOLD
     verdict = "more often in one variant than in another, so the comparison is biased" if failed else "evenly"
-    message = f"rows without a value, {verdict} (p = {worst:.2g}): {'; '.join(found)}"
+    message = f"rows without a value, {verdict} ({p_equals(worst)}): {'; '.join(found)}"
     return Check("missing", "fail" if failed else "pass", message, p_value=worst, threshold=_MISSING_THRESHOLD)
 
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from abkit.analyzer.gates import ORDER, Gates, judge_gates
 from abkit.analyzer.needs import Pace, need_for_runtime, need_for_size, needs_of
-from abkit.analyzer.result import Check, ComparisonResult, Decision, MetricResult, Need, Reason, Verdict
+from abkit.analyzer.numbers import p_equals
+from abkit.analyzer.result import (
+    Check,
+    ComparisonResult,
+    Decision,
+    GuardrailResult,
+    MetricResult,
+    Need,
+    Reason,
+    Verdict,
+)
 from abkit.analyzer.wording import harmed, primary_gate, recommendation, runtime_gate, size_gate, threshold_gate
 
 Goal = Literal["maximize", "minimize"]
@@ -118,6 +128,7 @@ def decide(
         list(best.needs),
         has_guardrails=any(metric.role == "guardrail" for metric in metrics),
         threshold_name=rules.threshold_name,
+        threshold=rules.practical_threshold,
     )
     if tied and verdict == "ship":
         text += f" It cannot be told apart from {', '.join(map(repr, tied))}: choose among them by cost or risk."
@@ -146,35 +157,14 @@ def _judge(one: ComparisonResult, primary: MetricResult, metrics: Sequence[Metri
     name = one.variant
     better = one.is_significant and one.direction == "better"
     is_harmed = one.is_significant and one.direction == "worse"
-    guardrails = [
-        (metric, other, other.guardrail)
-        for metric in metrics
-        for other in metric.comparisons
-        if other.variant == name and other.guardrail is not None
-    ]
-    violated = [result.text for _, _, result in guardrails if result.status == "violated"]
-    undecided = [result.text for _, _, result in guardrails if result.status == "undecided"]
+    guardrails = _guardrails(name, metrics)
+    violated = [result.text for result in guardrails if result.status == "violated"]
+    undecided = [result.text for result in guardrails if result.status == "undecided"]
     worse = _significantly_worse(name, metrics)
     reached = reaches(one, primary.goal, rules.practical_threshold)
-    enough = rules.units >= rules.size
     primary_text = primary_gate(primary, one, rules.alpha)
-    size_text = size_gate(rules.units, rules.size)
-    reasons = [
-        Reason("primary", better, primary_text, name),
-        Reason("sample_size", enough, size_text, name),
-    ]
-    waiting = [] if enough else [size_text]
-    if rules.days is not None and rules.min_runtime_days > 0:
-        text = runtime_gate(rules.days, rules.min_runtime_days)
-        reasons.append(Reason("runtime", rules.ran_long_enough, text, name))
-        waiting += [] if rules.ran_long_enough else [text]
-    unclear = []
-    if rules.practical_threshold is not None:
-        text = threshold_gate(one, rules.practical_threshold, reached=reached)
-        reasons.append(Reason("practical_threshold", reached, text, name))
-        unclear = [text] if reached is None else []
-    reasons += [Reason("guardrail", result.status == "holds", result.text, name) for _, _, result in guardrails]
-    reasons += [Reason("nothing_worse", False, text, name) for text in worse]
+    progress, threshold = list(_progress(name, rules)), list(_threshold(one, rules, reached=reached))
+    unclear = [reason.text for reason in threshold] if reached is None else []
     gates = Gates(
         better=better,
         harmed=is_harmed,
@@ -183,19 +173,41 @@ def _judge(one: ComparisonResult, primary: MetricResult, metrics: Sequence[Metri
         worse=bool(worse),
         reached=bool(reached),
         unclear=bool(unclear),
-        enough=enough,
+        enough=rules.units >= rules.size,
         may_stop_early=rules.may_stop_early,
         ran_long_enough=rules.ran_long_enough,
     )
     verdict = ORDER[int(judge_gates(gates))]
     open_gates = [*([] if better else [primary_text]), *undecided, *worse, *unclear]
+    waiting = [reason.text for reason in progress if not reason.passed]
     blockers = {
         "do_not_ship": [*([primary_text] if is_harmed else []), *violated],
         "keep_running": [*waiting, *(open_gates if rules.may_stop_early and better else [])],
         "inconclusive": open_gates,
     }.get(verdict, [])
+    reasons = [Reason("primary", better, primary_text, name), *progress, *threshold]
+    reasons += [Reason("guardrail", result.status == "holds", result.text, name) for result in guardrails]
+    reasons += [Reason("nothing_worse", False, text, name) for text in worse]
     needs = _needs(name, primary, metrics, rules) if verdict in _OPEN else ()
     return _Judgement(name, verdict, tuple(reasons), tuple(blockers), one, needs)
+
+
+def _guardrails(variant: str, metrics: Sequence[MetricResult]) -> list[GuardrailResult]:
+    comparisons = (one for metric in metrics for one in metric.comparisons if one.variant == variant)
+    return [one.guardrail for one in comparisons if one.guardrail is not None]
+
+
+def _progress(variant: str, rules: Rules) -> Iterator[Reason]:
+    """Whether the planned size and, where there is a time, the minimum runtime are reached."""
+    yield Reason("sample_size", rules.units >= rules.size, size_gate(rules.units, rules.size), variant)
+    if rules.days is not None and rules.min_runtime_days > 0:
+        yield Reason("runtime", rules.ran_long_enough, runtime_gate(rules.days, rules.min_runtime_days), variant)
+
+
+def _threshold(one: ComparisonResult, rules: Rules, *, reached: bool | None) -> Iterator[Reason]:
+    if rules.practical_threshold is not None:
+        text = threshold_gate(one, rules.practical_threshold, reached=reached)
+        yield Reason("practical_threshold", reached, text, one.variant)
 
 
 def _needs(variant: str, primary: MetricResult, metrics: Sequence[MetricResult], rules: Rules) -> tuple[Need, ...]:
@@ -213,7 +225,7 @@ def _all_needs(judgements: Sequence[_Judgement]) -> tuple[Need, ...]:
 def _significantly_worse(variant: str, metrics: Sequence[MetricResult]) -> list[str]:
     """Secondary metrics that got significantly worse; guardrails are judged by their margin."""
     return [
-        f"{metric.name!r} is significantly worse (p = {one.p_value_adjusted:.2g}, {one.method})"
+        f"{metric.name!r} is significantly worse ({p_equals(one.p_value_adjusted)}, {one.method})"
         for metric in metrics
         if metric.role == "secondary"
         for one in metric.comparisons

@@ -41,12 +41,12 @@ def with_needs(experiment: Experiment, metric: MetricResult, inference: MetricIn
         needed = None
         if base is not None and base > 0 and one.difference.se:
             target = experiment.min_detectable_effect * base
-            needed = _units_at(experiment, pair.test, pair.effect(), target, alpha, pace)
+            needed = units_at(experiment, pair.test, pair.effect(), target, alpha, pace)
         one = replace(one, units_needed=needed, days_needed=_days_to_come(needed, pace))
         if one.guardrail is not None and base is not None and base > 0 and one.difference.se:
             sign = 1.0 if metric.goal == "minimize" else -1.0
             effect = pair.effect(1 + sign * one.guardrail.margin)
-            needed = _units_at(experiment, pair.test, effect, -sign * float(effect.value), 2 * alpha, pace)
+            needed = units_at(experiment, pair.test, effect, -sign * float(effect.value), 2 * alpha, pace)
             guardrail = replace(one.guardrail, units_needed=needed, days_needed=_days_to_come(needed, pace))
             one = replace(one, guardrail=guardrail)
         found.append(one)
@@ -57,9 +57,7 @@ def _days_to_come(needed: int | None, pace: Pace) -> float | None:
     return None if needed is None else pace.days_for(max(needed - pace.units, 0))
 
 
-def _units_at(
-    experiment: Experiment, test: Test, effect: Effect, target: float, alpha: float, pace: Pace
-) -> int | None:
+def units_at(experiment: Experiment, test: Test, effect: Effect, target: float, alpha: float, pace: Pace) -> int | None:
     """Units at which a distance of `target` is seen with the planned power, judged as it will be at that size.
 
     A confidence sequence is wider early and late than at the planned size, so size and width are found together; a
@@ -70,7 +68,7 @@ def _units_at(
         return None
     needed = float(pace.units)
     for _ in range(_ROUNDS):
-        multiplier = _multiplier_at(experiment, test, effect, alpha, needed / pace.units)
+        multiplier = multiplier_at(experiment, test, effect, alpha, needed / pace.units)
         if not math.isfinite(multiplier):
             return None
         before, needed = needed, float(units_needed(target, se, pace.units, multiplier, experiment.plan.power))
@@ -81,7 +79,7 @@ def _units_at(
     return int(needed)
 
 
-def _multiplier_at(experiment: Experiment, test: Test, effect: Effect, alpha: float, share: float) -> float:
+def multiplier_at(experiment: Experiment, test: Test, effect: Effect, alpha: float, share: float) -> float:
     """Standard errors on each side of the interval at `share` times the present size."""
     if isinstance(test, GroupSequentialTest):
         test = replace(test, information=looks_so_far(experiment.plan.looks, 1.0), final=True)

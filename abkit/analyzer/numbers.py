@@ -81,6 +81,18 @@ def p_value(value: float | None) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
 
 
+def p_equals(value: float | None) -> str:
+    """Write a p-value with its relation.
+
+    Examples
+    --------
+    >>> p_equals(0.00004), p_equals(0.0344)
+    ('p < 0.001', 'p = 0.034')
+    """
+    text = p_value(value)
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
+
+
 def level(value: float | None, kind: str) -> str:
     """Write a metric's level: rates in percent, others as they are, with four significant digits.
 
@@ -120,16 +132,44 @@ def span(low: float | None, high: float | None, *, kind: str, joined: str = " to
     >>> span(0.0141, 0.0663, kind="lift"), span(-0.0004, 0.23, kind="proportion"), span(None, None, kind="mean")
     ('+1.4% to +6.6%', '−0.04 pp to +23.00 pp', '—')
     """
+    return "—" if low is None or high is None else joined.join(ends(low, high, kind=kind))
+
+
+def ends(low: float | None, high: float | None, *, kind: str) -> tuple[str, str]:
+    """Write both ends of an interval, as `span` does.
+
+    Examples
+    --------
+    >>> ends(-0.012, 0.5, kind="lift")
+    ('−1%', '+50%')
+    """
     if low is None or high is None:
-        return "—"
+        return "—", "—"
     scale = 100 if kind in {"lift", "proportion"} else 1
     places = decimals_for(scale * (high - low) / 2)
-    ends = [abs(scale * end) for end in (low, high) if end != 0]
-    while places < 9 and any(round(end, places) == 0 for end in ends):
+    sizes = [abs(scale * end) for end in (low, high) if end != 0]
+    while places < 9 and any(round(size, places) == 0 for size in sizes):
         places += 1
     if kind == "lift":
-        return f"{percent(low, places, signed=True)}{joined}{percent(high, places, signed=True)}"
-    return f"{difference(low, kind, places)}{joined}{difference(high, kind, places)}"
+        return percent(low, places, signed=True), percent(high, places, signed=True)
+    return difference(low, kind, places), difference(high, kind, places)
+
+
+def total(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """Write a sum and the ends of its interval, to two significant digits of the interval's half-width.
+
+    Examples
+    --------
+    >>> total(273454.2, -225498.0, 772406.0), total(1.234, 0.2, 2.3)
+    (('+270,000', '−230,000', '+770,000'), ('+1.2', '+0.2', '+2.3'))
+    """
+    half = (high - low) / 2
+    step = 10.0 ** max(0, math.floor(math.log10(half)) - 1) if half > 0 and math.isfinite(half) else 1.0
+    while step > 1 and any(part != 0 and round(part / step) == 0 for part in (low, high)):
+        step /= 10
+    rounded = [round(part / step) * step if step > 1 else part for part in (value, low, high)]
+    first, last = ends(rounded[1], rounded[2], kind="mean")
+    return number(rounded[0], decimals_for(half), signed=True), first, last
 
 
 def confidence(value: float) -> str:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
 from abkit.analyzer import numbers
 from abkit.analyzer.result import Analysis, ComparisonResult, MetricResult
 from abkit.analyzer.wording import SYMBOLS, VERDICTS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _DIRECTIONS = {"better": "▲ better", "worse": "▼ worse"}
 
@@ -66,35 +62,6 @@ def to_text(analysis: Analysis) -> str:
     return "\n".join([headline(analysis), analysis.decision.recommendation, *failing, *lines])
 
 
-def to_frame(analysis: Analysis) -> pd.DataFrame:
-    """Lay out one row per metric and comparison, full precision."""
-    import pandas as pd
-
-    return pd.DataFrame([_record(metric, one) for metric in analysis.metrics for one in metric.comparisons])
-
-
-def _record(metric: MetricResult, one: ComparisonResult) -> dict[str, Any]:
-    return {
-        "metric": metric.name,
-        "role": metric.role,
-        "goal": metric.goal,
-        "variant": one.variant,
-        "level": metric.levels[one.variant].value,
-        "difference": one.difference.value,
-        "difference_low": one.difference.low,
-        "difference_high": one.difference.high,
-        "lift": one.lift.value,
-        "lift_low": one.lift.low,
-        "lift_high": one.lift.high,
-        "p_value": one.p_value,
-        "p_value_adjusted": one.p_value_adjusted,
-        "is_significant": one.is_significant,
-        "direction": one.direction,
-        "guardrail": one.guardrail.status if one.guardrail else None,
-        "method": one.method,
-    }
-
-
 def to_html(analysis: Analysis) -> str:
     """Write verdict, comparisons and checks as a fragment that follows the theme of the page it is in."""
     checks = [[check.name, check.status.replace("_", " "), check.message] for check in analysis.checks]
@@ -111,16 +78,21 @@ def to_html(analysis: Analysis) -> str:
 def html_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str) -> Markup:
     """Lay out a table whose every cell is escaped; the first cell of each row is its heading.
 
+    Every cell says which column it is in, so that a narrow page can show each row as a list.
+
     Examples
     --------
-    >>> html_table(["a"], [["<b>"]], caption="x")
-    Markup('<table><caption>x</caption><thead><tr><th scope="col">a</th></tr></thead><tbody><tr><th \
-scope="row">&lt;b&gt;</th></tr></tbody></table>')
+    >>> html_table(["a", "n"], [["<b>", 1]], caption="x").partition("<tbody>")[2]
+    Markup('<tr><th scope="row">&lt;b&gt;</th><td data-label="n">1</td></tr></tbody></table>')
     """
     head = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in header)
     body = Markup("").join(
         Markup('<tr><th scope="row">{}</th>{}</tr>').format(
-            row[0], Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row[1:])
+            row[0],
+            Markup("").join(
+                Markup('<td data-label="{}">{}</td>').format(label, cell)
+                for label, cell in zip(header[1:], row[1:], strict=True)
+            ),
         )
         for row in rows
     )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from abkit.analyzer.breakdown import DailyResult, DistributionResult, SegmentResult, TenureResult
 from abkit.analyzer.interval import Interval as Interval
 from abkit.analyzer.interval import LevelEstimate as LevelEstimate
-from abkit.analyzer.plain import to_plain
+from abkit.analyzer.plain import comparison_row, to_plain
+from abkit.analyzer.plan_summary import PlanSummary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +78,19 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Impact:
+    """The difference added up over `amount` rows or units; `unit` is that of the metric, where its name says it."""
+
+    amount: int
+    of: Literal["rows", "units"]
+    days: int | None
+    unit: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class GuardrailResult:
     """Whether a guardrail is shown to be within its margin (holds), beyond it (violated), or neither.
 
@@ -117,6 +131,7 @@ class ComparisonResult:
     units_needed: int | None = None
     guardrail: GuardrailResult | None = None
     days_needed: float | None = None
+    impact: Impact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +149,6 @@ class MetricResult:
     variance_removed: float | None = None
     notes: tuple[str, ...] = ()
     reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PlanSummary:
-    """What was planned and what was reached."""
-
-    inference: str
-    target_power: float
-    planned_units: int
-    units: int
-    practical_threshold: float | None
-    power_at_planned_size: float | None
-    mde_at_planned_size: float | None
-    mde_at_reached_size: float | None
-    min_runtime_days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,9 +269,9 @@ class Analysis:
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per metric and comparison."""
-        from abkit.analyzer.render import to_frame
+        import pandas as pd
 
-        return to_frame(self)
+        return pd.DataFrame([comparison_row(metric, one) for metric in self.metrics for one in metric.comparisons])
 
     def __repr__(self) -> str:
         from abkit.analyzer.render import to_text

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from abkit.analyzer.numbers import about, chance, confidence, count, days, difference, number, percent, span
+from abkit.analyzer.numbers import about, chance, confidence, count, days, number, p_equals, percent, span
+from abkit.analyzer.reading import compatible, is_narrow, meaning, sentence
 from abkit.analyzer.result import ComparisonResult, GuardrailResult, MetricResult, Need, Verdict
 
 if TYPE_CHECKING:
@@ -32,29 +33,15 @@ SYMBOLS: dict[Verdict, str] = {
 }
 
 
-def compatible(metric: MetricResult, one: ComparisonResult) -> str:
-    """Say what the interval means, and never "no effect"."""
-    interval = one.lift if one.lift.low is not None else one.difference
-    kind = "lift" if interval is one.lift else metric.kind
-    if interval.low is None or interval.high is None:
-        return f"No interval for {metric.name!r}: {interval.reason or one.difference.reason or 'not computed'}."
-    best = percent(interval.value, signed=True) if kind == "lift" else difference(interval.value, kind)
-    return (
-        f"The data are compatible with a change of {metric.name!r} in {one.variant!r} between "
-        f"{span(interval.low, interval.high, kind=kind, joined=' and ')} "
-        f"({confidence(one.confidence_level)} interval); best single estimate {best}."
-    )
-
-
 def primary_gate(metric: MetricResult, one: ComparisonResult, alpha: float) -> str:
     """Say whether the primary metric is significantly better, and by which test."""
     if one.p_value_adjusted is None:
         return f"{metric.name!r} cannot be tested: {one.difference.reason}"
-    way = "significantly" if one.is_significant else "not significantly"
-    sign = "better" if one.direction == "better" else "worse" if one.direction == "worse" else "different"
+    way = "significantly worse" if one.is_significant and one.direction == "worse" else "significantly better"
+    way = way if one.is_significant else f"not {way}"
     relation = "≤" if one.is_significant else ">"
     return (
-        f"{metric.name!r} is {way} {sign} (p = {one.p_value_adjusted:.2g} {relation} alpha = {alpha:g}, {one.method}; "
+        f"{metric.name!r} is {way} ({p_equals(one.p_value_adjusted)} {relation} alpha = {alpha:g}, {one.method}; "
         f"difference {span(one.difference.low, one.difference.high, kind=metric.kind)})"
     )
 
@@ -170,6 +157,7 @@ def recommendation(
     *,
     has_guardrails: bool,
     threshold_name: str = "the minimum detectable effect",
+    threshold: float | None = None,
 ) -> str:
     """Say in one or two sentences what to do."""
     name, change = one.variant, percent(one.lift.value, signed=True)
@@ -189,6 +177,8 @@ def recommendation(
     need = said_needs(needs)
     if verdict == "keep_running":
         return f"Keep running: {'; '.join(blockers)}. {compatible(metric, one)}{need}"
+    if is_narrow(one, threshold):
+        return f"{meaning(metric, one, threshold)} {sentence('; '.join(blockers))} {compatible(metric, one)}{need}"
     return f"We cannot tell yet about {name!r}: {'; '.join(blockers)}. {compatible(metric, one)}{need}"
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from abkit import __version__
-from abkit.cli import power, serve, simulate, store
-from abkit.errors import AbkitError, ParameterError, suggest
-
-if TYPE_CHECKING:
-    from abkit.report import Report
+from abkit.cli import characteristics, power, reports, serve, simulate, store
+from abkit.cli.options import AsOf, Out, named
+from abkit.errors import AbkitError, ParameterError
 
 app = typer.Typer(
     name="abkit",
@@ -25,29 +23,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_GATES = (
-    "srm",
-    "contamination",
-    "duplicates",
-    "missing",
-    "units",
-    "variance",
-    "pairs",
-    "guardrail",
-    "primary",
-    "invalid",
-)
-_GATE_FIRED = 4
-
-Targets = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="TARGET...", help="Experiment files with a `data:` section, or keys in the store named by ABKIT_STORE."
-    ),
-]
-Out = Annotated[Path, typer.Option("--out", help="Folder of all reports.")]
-AsOf = Annotated[str, typer.Option("--as-of", help="ISO date or time up to which rows count.")]
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with the exit code of what happened."""
@@ -56,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except AbkitError as error:
         _say(f"error: {error}")
         sys.exit(error.exit_code)
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except OSError as error:
         _say(f"error: {error.strerror or error}: {error.filename or 'while reading or writing'}")
@@ -92,7 +67,7 @@ def demo(out: Out = Path("reports")) -> None:
     """Render the report of an experiment that comes with abkit: real agent runs, nothing to set up."""
     from abkit.bundled import bundled
 
-    _render([str(bundled("examples", "agents/warming.yml"))], out, as_of="", parameters={}, jobs=1, timeout=600)
+    reports.report([str(bundled("examples", "agents/warming.yml"))], out=out)
     _say("the experiment behind it: copy it with `abkit init` and change it")
 
 
@@ -144,107 +119,13 @@ def analyze(
     """Analyze an experiment and print what was found."""
     from abkit.controller.targets import analyze_target
 
-    _, analysis = analyze_target(_named(target), as_of=as_of)
+    _, analysis = analyze_target(named(target), as_of=as_of)
     typer.echo(analysis.to_json() if as_json else repr(analysis))
 
 
-@app.command()
-def report(
-    targets: Targets,
-    out: Out = Path("reports"),
-    as_of: AsOf = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per report.")] = False,
-    fail_on: Annotated[str, typer.Option("--fail-on", help=f"Comma-separated gates: {', '.join(_GATES)}.")] = "",
-    parameter: Annotated[
-        list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE for the notebook.")
-    ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Reports to render at once.")] = 1,
-    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds allowed for one report.")] = 600,
-) -> None:
-    """Render one self-contained HTML report per experiment into OUT/KEY/RUN and point OUT/KEY/latest at it."""
-    gates = [gate.strip() for gate in fail_on.split(",") if gate.strip()]
-    for gate in gates:
-        if gate not in _GATES:
-            raise ParameterError(f"--fail-on: no gate {gate!r}{suggest(gate, _GATES)}")
-    reports = _render(
-        targets, out, as_of=as_of, parameters=_parameters(parameter or []), jobs=jobs, timeout=timeout, as_json=as_json
-    )
-    fired = [f"{done.key}: {gate}" for done in reports for gate in _fired(done.analysis, gates)]
-    if fired:
-        _say(f"gates that fired: {', '.join(fired)}")
-        raise typer.Exit(_GATE_FIRED)
-
-
+characteristics.add_commands(app)
 power.add_commands(app)
+reports.add_commands(app)
 store.add_commands(app)
 serve.add_commands(app)
 simulate.add_commands(app)
-
-
-def _named(target: str) -> str:
-    """An empty word would mean the bundled example; on a command line it is a variable that was not set."""
-    if not target.strip():
-        raise ParameterError("the target is empty: name an experiment file, or a key in the store")
-    return target
-
-
-def _parameters(pairs: Iterable[str]) -> dict[str, str]:
-    """Values stay text: guessing types turns keys such as 2024_11 into numbers."""
-    given = {}
-    for pair in pairs:
-        name, sign, value = pair.partition("=")
-        if not sign or not name.isidentifier():
-            raise ParameterError(f"--parameter {pair!r}: expected NAME=VALUE")
-        given[name] = value
-    return given
-
-
-def _render(
-    targets: Sequence[str],
-    out: Path,
-    *,
-    as_of: str,
-    parameters: dict[str, str],
-    jobs: int,
-    timeout: float,
-    as_json: bool = False,
-) -> list[Report]:
-    """Render all targets, tell each as it is done; the first failure is raised after the others are through."""
-    from tqdm import tqdm
-
-    from abkit.controller.targets import find_experiment
-    from abkit.report.fleet import render_all
-
-    experiments = {target: find_experiment(_named(target)) for target in targets}
-    reports: list[Report] = []
-    failures: list[AbkitError] = []
-    outcomes = render_all(
-        targets, out, as_of=as_of, parameters=parameters, jobs=jobs, timeout=timeout, experiments=experiments
-    )
-    quiet = len(targets) == 1 or not sys.stderr.isatty()
-    for target, outcome in tqdm(outcomes, total=len(targets), unit="report", disable=quiet, file=sys.stderr):
-        if isinstance(outcome, AbkitError):
-            failures.append(outcome)
-            _say(f"error: {target}: {outcome}")
-            continue
-        reports.append(outcome)
-        typer.echo(_as_json(outcome) if as_json else f"{outcome.headline}\n  {outcome.html}")
-    if failures:
-        raise typer.Exit(failures[0].exit_code)
-    return reports
-
-
-def _as_json(done: Report) -> str:
-    import json
-
-    facts: dict[str, Any] = {"key": done.key, "verdict": done.verdict, "report": str(done.html)}
-    return json.dumps({**facts, "decision": done.analysis["decision"]}, ensure_ascii=False)
-
-
-def _fired(analysis: dict[str, Any], gates: Sequence[str]) -> list[str]:
-    failed = {check["name"] for check in analysis["checks"] if check["status"] == "fail"}
-    reasons = analysis["decision"]["reasons"]
-    failed |= {reason["gate"] for reason in reasons if reason["passed"] is False}
-    if analysis["decision"]["verdict"] == "invalid":
-        failed.add("invalid")
-    return [gate for gate in gates if gate in failed]

@@ -6,9 +6,12 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from abkit.errors import ParameterError
 
 if TYPE_CHECKING:
     from abkit.controller.experiments import ExperimentController
@@ -21,6 +24,8 @@ Store = Annotated[
 ]
 Organization = Annotated[str, typer.Option("--organization", envvar="ABKIT_ORGANIZATION", help="Whose experiments.")]
 Actor = Annotated[str, typer.Option("--actor", help="Who does it, for the audit log; default: your login name.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder of all reports.")]
+AsOf = Annotated[str, typer.Option("--as-of", help="ISO date or time up to which rows count.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -31,6 +36,13 @@ def opened(store: str, organization: str) -> Iterator[ExperimentController]:
 
     with connect(store, organization) as lab:
         yield lab
+
+
+def named(target: str) -> str:
+    """Return the target; an empty word would mean the bundled example, and is a variable that was not set."""
+    if not target.strip():
+        raise ParameterError("the target is empty: name an experiment file, or a key in the store")
+    return target
 
 
 def print_json(record: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -190,7 +191,7 @@ def _column_problems(
         counts = {kind: sum(row[f"{kind}_{index}"] for row in chosen.values()) for kind in _KINDS}
         if counts["unreadable"]:
             example = engine.rows(first_unreadable(rows, column))
-            shown = f", for example {example[0]['value']!r}" if example else ""
+            shown = _way_out(str(example[0]["value"]), column, column in rates) if example else ""
             yield f"column {column!r}: {counts['unreadable']:,} of {total:,} rows hold text, not a number{shown}"
         if counts["infinite"]:
             yield f"column {column!r}: {counts['infinite']:,} of {total:,} rows are infinite; remove them or mend them"
@@ -203,6 +204,20 @@ def _column_problems(
         yield from _missing_problem(metric, chosen, columns, total)
 
 
+def _way_out(text: str, column: str, is_rate: bool) -> str:
+    """An example of what cannot be read as a number, and how it becomes one."""
+    if _DECIMAL_COMMA.fullmatch(text.strip()):
+        way = "; write a point instead of the comma (pandas.read_csv(..., decimal=',') reads it)"
+    elif text.strip().endswith("%"):
+        way = "; remove the percent sign"
+    elif is_rate:
+        way = f"; a proportion takes 0 and 1, or true and false: in a frame, frame[{column!r}] == {text!r}"
+    else:
+        way = ""
+    return f", for example {text!r}{way}"
+
+
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]*,[0-9]+")
 _KINDS = ("unreadable", "infinite", "other_than_01")
 
 
@@ -218,5 +233,5 @@ def _missing_problem(metric: Metric, chosen: Mapping[str, Any], columns: Sequenc
             by_variant = ", ".join(f"{name} {count:,}" for name, count in lost.items())
             yield (
                 f"column {column!r}: {sum(lost.values()):,} of {total:,} rows have no value ({by_variant}); "
-                f"say what that means for {metric.name!r}: missing: zero, or missing: drop"
+                f"say what that means for {metric.name!r}: missing: zero, or missing: drop (in Python missing='drop')"
             )

@@ -262,6 +262,8 @@ def _reason(error: Exception) -> str:
     text = _first_line(error)
     if "sniffing" in text:
         return "its rows do not all have the columns of the header, or a quote does not close; mend that line"
+    if "not utf-8" in str(error):
+        return f"it is not UTF-8 text ({text.rpartition(': ')[2]}); save it as UTF-8"
     return text
 
 

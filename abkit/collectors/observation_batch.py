@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
-
-from abkit.collectors.observation_files import Line, Unreadable
-from abkit.collectors.observation_rows import FIELDS, LONGEST_ID, LONGEST_NAME, BadRowError, Observation, read_row
-from abkit.collectors.observation_writes import Keys, key_statement
+from abkit.collectors.observation_columns import columns_of
+from abkit.collectors.observation_files import Piece, Unreadable
+from abkit.collectors.observation_rows import FIELDS, BadRowError, Observation, read_row
 
 BadRow = tuple[int, str, Any]
 _UNDATED = (
@@ -23,16 +20,20 @@ _UNDATED = (
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Observations of one experiment, as columns, with the line that each came from."""
+    """Observations of one experiment.
+
+    Parameters
+    ----------
+    experiment_id : str
+    lines : sequence of int
+        The line that each came from.
+    columns : Arrow table
+        The other fields of an `Observation`; times are int64.
+    """
 
     experiment_id: str
-    lines: list[int]
-    user_id: list[str]
-    metric_type: list[str]
-    value: list[float]
-    variant_id: list[str | None]
-    observed_at: list[int | None]
-    event_id: list[str | None]
+    lines: Sequence[int]
+    columns: Any
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -40,46 +41,28 @@ class Batch:
     @classmethod
     def of(cls, group: Sequence[tuple[int, Observation]]) -> Batch:
         """Return observations of one experiment as a batch."""
-        columns = ([getattr(one, name) for _, one in group] for name in FIELDS[1:])
-        return cls(group[0][1].experiment_id, [line for line, _ in group], *columns)
+        import pyarrow as pa
+
+        columns = {name: pa.array([getattr(one, name) for _, one in group], _kind(name)) for name in FIELDS[1:]}
+        return cls(group[0][1].experiment_id, [line for line, _ in group], pa.table(columns))
+
+    @classmethod
+    def joined(cls, batches: Sequence[Batch]) -> Batch:
+        """Return batches of one experiment as one."""
+        import pyarrow as pa
+
+        lines = [line for batch in batches for line in batch.lines]
+        return cls(batches[0].experiment_id, lines, pa.concat_tables([batch.columns for batch in batches]))
 
     def row(self, place: int) -> dict[str, Any]:
         """One observation as JSON can hold it."""
-        found = {name: getattr(self, name)[place] for name in FIELDS[1:]}
-        return {"experiment_id": self.experiment_id, **found}
-
-    def taken(self, places: Sequence[int]) -> Batch:
-        """The observations at these places."""
-        columns = ([getattr(self, name)[place] for place in places] for name in ("lines", *FIELDS[1:]))
-        return Batch(self.experiment_id, *columns)
-
-    def keys(self, database: Any) -> tuple[Keys, Keys]:
-        """Return event and payload keys, computed in a DuckDB database."""
-        import pyarrow as pa
-
-        table = pa.table(
-            {
-                "user_id": pa.array(self.user_id, pa.string()),
-                "metric_type": pa.array(self.metric_type, pa.string()).dictionary_encode(),
-                "bits": pa.array(np.array(self.value, dtype=np.float64).view(np.int64)),
-                "given_at": pa.array(self.observed_at, pa.int64()),
-                "event_id": pa.array(self.event_id, pa.string()),
-            }
-        )
-        with database.cursor() as connection:  # threads share a database, never a connection
-            connection.register("batch", table)
-            found = connection.execute(key_statement()).fetchnumpy()
-        payload = np.asarray(found["payload_key"]).view(np.int64)
-        event = np.ma.filled(found["event_key"].astype(np.uint64), 0).view(np.int64)
-        named = np.array([name is not None for name in self.event_id], dtype=bool)
-        return np.where(named, event, payload), payload
+        return {"experiment_id": self.experiment_id, **self.columns.slice(place, 1).to_pylist()[0]}
 
 
-def chunks(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
-    """Yield lists of at most `size` lines."""
-    source = iter(lines)
-    while chunk := list(islice(source, size)):
-        yield chunk
+def _kind(name: str) -> Any:
+    import pyarrow as pa
+
+    return {"value": pa.float64(), "observed_at": pa.int64()}.get(name, pa.string())
 
 
 def grouped(rows: Iterable[tuple[int, Observation]]) -> list[list[tuple[int, Observation]]]:
@@ -90,108 +73,59 @@ def grouped(rows: Iterable[tuple[int, Observation]]) -> list[list[tuple[int, Obs
     return list(groups.values())
 
 
-def read_chunk(chunk: Sequence[Line], experiment_id: str | None, *, as_new: bool) -> tuple[list[Batch], list[BadRow]]:
+def read_piece(piece: Piece, experiment_id: str | None, *, as_new: bool) -> tuple[list[Batch], list[BadRow]]:
     """Return the rows that can be stored, by experiment, and the others with what is wrong with them."""
-    usual = None if as_new else _usual(chunk, experiment_id)
+    usual = None if as_new else columns_of(piece.rows, experiment_id)
     if usual is not None:
-        return [usual], []
+        named, columns = usual
+        return [Batch(named, piece.lines, columns)], []
     good: list[tuple[int, Observation]] = []
     bad: list[BadRow] = []
-    for line, row in chunk:
+    rows = piece.rows if isinstance(piece.rows, list) else piece.rows.to_pylist()
+    for line, row in zip(piece.lines, rows, strict=True):
         try:
-            if isinstance(row, Unreadable):
-                raise BadRowError(row.reason)
-            found = read_row(row, experiment_id)
-            if found.event_id is None and found.observed_at is None:
-                if not as_new:
-                    raise BadRowError(_UNDATED)
-                found = replace(found, event_id=uuid4().hex)
-            good.append((line, found))
+            good.append((line, _read(row, experiment_id, as_new)))
         except BadRowError as error:
             bad.append((line, str(error), row.text if isinstance(row, Unreadable) else row))
     return [Batch.of(group) for group in grouped(good)], bad
 
 
-def _usual(chunk: Sequence[Line], experiment_id: str | None) -> Batch | None:
-    """Read rows at once where all of them are as they should be: text is text, numbers are finite; else None."""
-    import pyarrow as pa
-
-    rows = [row for _, row in chunk]
-    if not all(type(row) is dict for row in rows) or not set().union(*rows) <= set(FIELDS):
-        return None
-    columns = {name: [row.get(name) for row in rows] for name in FIELDS}
-    experiments = set(columns["experiment_id"])
-    if len(experiments) > 1 or not (experiments := experiments - {None, ""} or {experiment_id}):
-        return None
-    try:
-        values = _values(columns["value"])
-        times = _times(columns["observed_at"])
-        texts = [
-            _are_texts(pa.array(columns[name], pa.string()), longest, optional=name in FIELDS[4:])
-            for name, longest in zip(("user_id", "metric_type", "variant_id", "event_id"), _LONGEST, strict=True)
-        ]
-    except (TypeError, ValueError, OverflowError, pa.ArrowException):
-        return None
-    dated = times is not None and None not in times
-    if not (
-        values is not None and np.isfinite(values).all() and all(texts) and (dated or None not in columns["event_id"])
-    ):
-        return None
-    (named,) = experiments
-    if not isinstance(named, str) or not 0 < len(named) <= LONGEST_NAME or not named.isascii() or times is None:
-        return None
-    lines = [line for line, _ in chunk]
-    return Batch(
-        named,
-        lines,
-        columns["user_id"],
-        columns["metric_type"],
-        values.tolist(),
-        columns["variant_id"],
-        times,
-        columns["event_id"],
-    )
+def _read(row: Any, experiment_id: str | None, as_new: bool) -> Observation:
+    if isinstance(row, Unreadable):
+        raise BadRowError(row.reason)
+    found = read_row(row, experiment_id)
+    if found.event_id is not None or found.observed_at is not None:
+        return found
+    if not as_new:
+        raise BadRowError(_UNDATED)
+    return replace(found, event_id=uuid4().hex)
 
 
-_LONGEST = (LONGEST_ID, LONGEST_NAME, LONGEST_NAME, LONGEST_ID)
+class Pending:
+    """Batches that wait until there are enough rows of an experiment to be stored together.
 
+    Parameters
+    ----------
+    most_rows, most_bytes : int
+        With as many of an experiment's it is complete; with as many of all experiments', all are.
+    """
 
-def _values(values: list[Any]) -> Any:
-    import pyarrow as pa
+    def __init__(self, most_rows: int, most_bytes: int) -> None:
+        self._most_rows, self._most_bytes = most_rows, most_bytes
+        self._waiting: dict[str, list[Batch]] = {}
 
-    if values and isinstance(values[0], str):
-        found = pa.array(values, pa.string()).cast(pa.float64())  # Python would take 1_000 for a number
-    else:
-        found = pa.array(values, pa.float64())
-    return None if found.null_count else found.to_numpy()
+    def add(self, batch: Batch) -> list[Batch]:
+        """Take a batch, and return those that are complete."""
+        waiting = self._waiting.setdefault(batch.experiment_id, [])
+        waiting.append(batch)
+        if sum(one.columns.nbytes for parts in self._waiting.values() for one in parts) >= self._most_bytes:
+            return self.rest()
+        if sum(map(len, waiting)) >= self._most_rows:
+            return [Batch.joined(self._waiting.pop(batch.experiment_id))]
+        return []
 
-
-def _times(values: list[Any]) -> list[int | None] | None:
-    """Microseconds since 1970, or None where a look at each row is needed."""
-    import pyarrow as pa
-
-    first = next((value for value in values if value is not None), None)
-    if isinstance(first, str):
-        column = pa.array(values, pa.string())
-        zoned = pa.timestamp("us", "UTC") if first.endswith(("Z", "+00:00")) else pa.timestamp("us")
-        column = column.cast(zoned)
-    else:
-        column = pa.array(values, pa.timestamp("us", "UTC"))
-    found: list[int | None] = column.cast(pa.int64()).to_pylist()
-    known = [value for value in found if value is not None]
-    inside = not known or (min(known) >= 0 and max(known) < _LATEST)
-    return found if inside else None
-
-
-_LATEST = 7_258_118_400_000_000  # the year 2200
-
-
-def _are_texts(column: Any, longest: int, *, optional: bool) -> bool:
-    import pyarrow.compute as pc
-
-    if column.null_count and not optional:
-        return False
-    length = pc.binary_length(column)
-    shortest, largest = pc.min(length).as_py(), pc.max(length).as_py()
-    whole = shortest is None or (shortest > 0 and largest <= longest)
-    return bool(whole and not pc.any(pc.match_substring(column, "\0")).as_py())
+    def rest(self) -> list[Batch]:
+        """Return all that still wait."""
+        found = [Batch.joined(waiting) for waiting in self._waiting.values()]
+        self._waiting.clear()
+        return found

@@ -6,8 +6,10 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -30,13 +32,22 @@ class Unreadable:
         self.text, self.reason = text[:1000], reason
 
 
-def lines_of(rows: Any) -> Iterator[Line]:
-    """Yield rows with their numbers: of the line in a file (the header is line 1), else counted from 1.
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some rows, as a list or an Arrow record batch, with their numbers."""
+
+    lines: Sequence[int]
+    rows: Any
+
+
+def pieces_of(rows: Any, size: int) -> Iterator[Piece]:
+    """Yield at most `size` rows at once, with their numbers: of the line in a file (the header is line 1), else from 1.
 
     Parameters
     ----------
     rows : path, frame, or iterable of mappings
         A CSV or JSON-lines file, plain or gzipped; a pandas, polars or Arrow frame.
+    size : int
 
     Raises
     ------
@@ -46,25 +57,31 @@ def lines_of(rows: Any) -> Iterator[Line]:
         Neither of these.
     """
     if isinstance(rows, str | PathLike):
-        yield from _file(Path(rows))
+        source = _file(Path(rows))
+        while found := list(islice(source, size)):
+            yield Piece([line for line, _ in found], [row for _, row in found])
     elif hasattr(rows, "columns") and not isinstance(rows, Mapping):
-        yield from enumerate(_frame(rows), start=1)
+        yield from _frame(rows, size)
     elif isinstance(rows, Iterable) and not isinstance(rows, Mapping | bytes):
-        yield from enumerate(rows, start=1)
+        source, start = iter(rows), 1
+        while read := list(islice(source, size)):
+            yield Piece(range(start, start + len(read)), read)
+            start += len(read)
     else:
         raise DataError(f"expected a file, a frame or rows, got {type(rows).__name__}")
 
 
-def _frame(frame: Any) -> Iterator[dict[str, Any]]:
+def _frame(frame: Any, size: int) -> Iterator[Piece]:
     import pyarrow as pa
 
-    if hasattr(frame, "to_arrow"):
-        frame = frame.to_arrow()
-    table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
-    for batch in table.to_batches(max_chunksize=10_000):
-        names = batch.schema.names
-        for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            yield dict(zip(names, values, strict=True))
+    start = 1
+    for at in range(0, len(frame), size):  # a part at a time: pandas' texts take several times their size as Arrow
+        part = (frame.iloc if hasattr(frame, "iloc") else frame)[at : at + size]
+        part = part.to_arrow() if hasattr(part, "to_arrow") else part
+        table = part if isinstance(part, pa.Table) else pa.Table.from_pandas(part, preserve_index=False)
+        for rows in table.to_batches():
+            yield Piece(range(start, start + len(rows)), rows)
+            start += len(rows)
 
 
 def _file(path: Path) -> Iterator[Line]:

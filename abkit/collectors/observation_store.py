@@ -11,21 +11,14 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
+from abkit.collectors.event_keys import EventKeys, Places
+from abkit.collectors.key_ledger import KeyLedger
+from abkit.collectors.key_query import next_batch
 from abkit.collectors.observation_batch import Batch
-from abkit.collectors.observation_writes import (
-    Keys,
-    ObservationTables,
-    add_keys,
-    add_observations,
-    add_quarantined,
-    ensure_stream,
-    known_payloads,
-)
+from abkit.collectors.observation_writes import ObservationTables, add_observations, add_quarantined
 from abkit.collectors.stream import stream_of
-from abkit.errors import StoreError
 
-_REMEMBERED = 200_000
-_ATTEMPTS = 10
+_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,118 +50,113 @@ class ObservationStore:
     ) -> None:
         self._organization_id, self._tables = organization_id, tables
         self._writing, self._assign, self._clock, self._attempt = writing, assign, clock, attempt
-        self._variants: dict[tuple[str, str], str] = {}
-        self._streams: set[str] = set()
-        self._repeats = False
+        self._variants: dict[str, dict[str, str]] = {}
+        self._ledger = KeyLedger(tables.key_runs, tables.key_pieces)
         self._hashing: Any = None
 
-    def add(self, batch: Batch) -> Outcome:
-        """Store a batch; a second time it adds nothing."""
+    def prepared(self, batch: Batch) -> Callable[[], Outcome]:
+        """Return what stores a batch; done a second time, or with the same observations, it adds nothing."""
         if self._hashing is None:
             import duckdb
 
             self._hashing = duckdb.connect(config={"threads": 1})
-        events, payloads = batch.keys(self._hashing)
-        return self._attempt(lambda: self._add(batch, events, payloads))
+        keys = EventKeys.of(batch.columns, self._hashing)
+        users = batch.columns["user_id"].combine_chunks().dictionary_encode()
+        return lambda: self._attempt(lambda: self._add(batch, keys, users))
 
-    def _add(self, batch: Batch, events: Keys, payloads: Keys) -> Outcome:
-        now = int(self._clock().timestamp() * 1_000_000)
+    def _add(self, batch: Batch, keys: EventKeys, users: Any) -> Outcome:
         stream = stream_of(self._organization_id, batch.experiment_id)
         with self._writing() as connection:
-            variants = self._variants_of(connection, batch)
-            if batch.experiment_id not in self._streams:
-                ensure_stream(connection, self._tables, (self._organization_id, batch.experiment_id), stream)
-            refused = _refused(batch, variants)
+            ids = (self._organization_id, batch.experiment_id)
+            number = next_batch(connection, self._tables.streams, ids, stream)
+            new_variants, variants = self._variants_of(connection, batch.experiment_id, users.dictionary.to_pylist())
+            own = _texts(variants).take(users.indices)
+            refused = _refused(batch.columns["variant_id"], own)
             places = np.delete(np.arange(len(batch)), [place for place, _ in refused])
-            new, repeated, disputed = self._add_keys(connection, stream, events, payloads, places)
-            self._append(connection, stream, batch, variants, events, new, now)
-            rows = [_aside(batch, place, stream, events, payloads, now) for place in disputed.tolist()]
+            new, disputed = self._add_keys(connection, stream, number, keys, places)
+            self._append(connection, stream, batch, own, new)
+            now = self._now()
+            rows = [_aside(batch, place, stream, keys, now) for place in disputed.tolist()]
             add_quarantined(connection, self._tables.quarantine, rows)
-        self._streams.add(batch.experiment_id)
-        self._remember(batch.experiment_id, variants)
-        return Outcome(len(new), repeated, len(disputed), refused)
+        self._ledger.stored(stream, number)
+        self._remember(batch.experiment_id, new_variants)
+        return Outcome(len(new), len(places) - len(new) - len(disputed), len(disputed), refused)
 
-    def _variants_of(self, connection: Connection, batch: Batch) -> dict[str, str]:
-        """The variants of the batch's users; one who has none is assigned, because recording is an exposure."""
-        users = dict.fromkeys(batch.user_id)
-        known = {user: self._variants.get((batch.experiment_id, user)) for user in users}
-        unknown = [user for user, name in known.items() if name is None]
-        found = {user: name for user, name in known.items() if name is not None}
-        if unknown:
-            found.update(self._assign(connection, batch.experiment_id, unknown))
-        return found
+    def _now(self) -> int:
+        return int(self._clock().timestamp() * 1_000_000)
+
+    def _variants_of(
+        self, connection: Connection, experiment_id: str, users: Sequence[str]
+    ) -> tuple[Mapping[str, str], list[str | None]]:
+        """The variants of users, and those that are new here; who has none is assigned: recording is an exposure."""
+        known = self._variants.get(experiment_id, {})
+        found = list(map(known.get, users))
+        if None not in found:
+            return {}, found
+        unknown = [user for user, variant in zip(users, found, strict=True) if variant is None]
+        given = self._assign(connection, experiment_id, unknown)
+        return given, [given.get(user) if own is None else own for user, own in zip(users, found, strict=True)]
 
     def _remember(self, experiment_id: str, variants: Mapping[str, str]) -> None:
-        if len(self._variants) > _REMEMBERED:
+        if sum(map(len, self._variants.values())) + len(variants) > _REMEMBERED:
             self._variants.clear()
-        self._variants.update(((experiment_id, user), name) for user, name in variants.items())
+        self._variants.setdefault(experiment_id, {}).update(variants)
 
     def _add_keys(
-        self, connection: Connection, stream: int, events: Keys, payloads: Keys, places: Keys
-    ) -> tuple[Keys, int, Keys]:
-        """Return the places of new observations, the number of repeated ones, the places of disputed ones."""
-        unique, first, inverse = np.unique(events[places], return_index=True, return_inverse=True)
-        reference = payloads[places][first]
-        is_new = np.ones(len(unique), bool)
-        for _ in range(_ATTEMPTS):  # between looking and inserting, another load may insert some of the same
-            if self._repeats:  # most batches are new, or repeated, like the one before them
-                known = known_payloads(connection, self._tables.keys, stream, unique)
-                is_new = np.array([event not in known for event in unique.tolist()], bool)
-                pairs = zip(unique.tolist(), reference.tolist(), strict=True)
-                reference = np.array([known.get(event, payload) for event, payload in pairs], np.int64)
-                self._repeats = not is_new.all()
-            new = np.sort(places[first[is_new]])
-            trial = connection.begin_nested()
-            if add_keys(connection, self._tables.keys, stream, events[new], payloads[new]) == len(new):
-                trial.commit()
-                others = np.isin(places, new, invert=True)
-                agrees = payloads[places] == reference[inverse]
-                return new, int((others & agrees).sum()), places[others & ~agrees]
-            trial.rollback()
-            self._repeats = True
-        raise StoreError("other loads keep inserting the same observations; repeat the load when they are done")
+        self, connection: Connection, stream: int, number: int, keys: EventKeys, places: Places
+    ) -> tuple[Places, Places]:
+        """Keep the keys of new observations, and return the places of these, and of disputed ones."""
+        first, group = keys.taken(places).grouped()
+        events = keys.taken(places[first])
+        runs = self._ledger.runs(connection, stream)
+        is_stored, payloads = self._ledger.find(connection, stream, number, runs, events)
+        self._ledger.add(connection, stream, number, runs, events.taken(~is_stored))
+        new = np.sort(places[first[~is_stored]])
+        return new, places[keys.payloads[places] != payloads[group]]
 
-    def _append(
-        self,
-        connection: Connection,
-        stream: int,
-        batch: Batch,
-        variants: Mapping[str, str],
-        events: Keys,
-        new: Keys,
-        now: int,
-    ) -> None:
-        import pyarrow as pa
+    def _append(self, connection: Connection, stream: int, batch: Batch, own: Any, new: Places) -> None:
+        import pyarrow.compute as pc
 
         if not len(new):
             return
-        whole = len(new) == len(batch)
-        part = batch if whole else batch.taken(new.tolist())
-        columns: dict[str, Any] = {
-            "event_key": pa.array(events[new]),
-            "user_id": pa.array(part.user_id, pa.string()),
-            "variant": pa.array([variants[user] for user in part.user_id], pa.string()),
-            "metric_type": pa.array(part.metric_type, pa.string()),
-            "value": pa.array(part.value, pa.float64()),
-            "observed_at": pa.array([now if moment is None else moment for moment in part.observed_at], pa.int64()),
-        }
-        add_observations(connection, self._tables.observations, stream, columns)
+        columns = batch.columns.append_column("variant", own)
+        if len(new) < len(batch):
+            columns = columns.take(new)
+        columns = columns.set_column(
+            columns.schema.get_field_index("observed_at"),
+            "observed_at",
+            pc.fill_null(columns["observed_at"], self._now()),
+        )
+        wanted = {part.name: columns[part.name] for part in self._tables.observations.columns if part.name != "stream"}
+        add_observations(connection, self._tables.observations, stream, wanted)
 
 
-def _refused(batch: Batch, variants: Mapping[str, str]) -> list[tuple[int, str]]:
-    refused = []
-    for place, (user, said) in enumerate(zip(batch.user_id, batch.variant_id, strict=True)):
-        own = variants.get(user)
-        if own is None:
-            reason = "user_id: has no variant of this experiment, which is not running and so gives none"
-        elif said is not None and said != own:
-            reason = f"variant_id: the user has the variant {own!r}, not {said!r}"
-        else:
-            continue
-        refused.append((place, reason))
-    return refused
+def _texts(values: Sequence[str | None]) -> Any:
+    import pyarrow as pa
+
+    return pa.array(values, pa.string())
 
 
-def _aside(batch: Batch, place: int, stream: int, events: Keys, payloads: Keys, now: int) -> dict[str, Any]:
-    keys = {"event_key": int(events[place]), "payload_key": int(payloads[place])}
-    return {"stream": stream, **keys, "arrived_at": now, "observation": batch.row(place)}
+def _refused(said: Any, own: Any) -> list[tuple[int, str]]:
+    """The places of observations that are not of the user's variant, with the reason."""
+    import pyarrow.compute as pc
+
+    if not own.null_count and said.null_count == len(said):
+        return []
+    differs = pc.fill_null(pc.not_equal(said, own), False)
+    places = np.flatnonzero(np.asarray(pc.or_(pc.is_null(own), differs)))
+    return [(int(place), _reason(said[int(place)].as_py(), own[int(place)].as_py())) for place in places]
+
+
+def _reason(said: str | None, own: str | None) -> str:
+    if own is None:
+        return "user_id: has no variant of this experiment, which is not running and so gives none"
+    return f"variant_id: the user has the variant {own!r}, not {said!r}"
+
+
+def _aside(batch: Batch, place: int, stream: int, keys: EventKeys, now: int) -> dict[str, Any]:
+    event, check, payload = (
+        getattr(keys, name)[place : place + 1].view(np.int64).item() for name in ("events", "checks", "payloads")
+    )
+    row = {"stream": stream, "event_key": event, "event_check": check, "payload_key": payload}
+    return {**row, "arrived_at": now, "observation": batch.row(place)}

@@ -15,10 +15,10 @@ from abkit.models import Experiment
 from abkit.snapshot import Population
 from abkit.stats.moments import Array
 
-_MOST_UNITS = 100_000
+MOST_UNITS = 100_000
 
 
-def read_population(experiment: Experiment, source: Source, *, most_units: int = _MOST_UNITS) -> Population:
+def read_population(experiment: Experiment, source: Source, *, most_units: int = MOST_UNITS) -> Population:
     """Read past units, every k-th where there are more than `most_units`.
 
     Variants of the past are pooled: what is planned is a change to the population as it is. Only a paired design keeps
@@ -99,7 +99,7 @@ def _population(experiment: Experiment, source: Source, read: Array, columns: li
     found = dict(zip(columns, read[:, 3:].T, strict=True))
     if not source.long:
         _check(experiment, found, source.where)
-    sampled = f", every {round(all_units / units)}th of {all_units:,}" if all_units >= 2 * units else ""
+    sampled = f", one in {round(all_units / units)} of {all_units:,}" if all_units >= 2 * units else ""
     return Population(
         units=units,
         unit=unit,

@@ -62,6 +62,11 @@ def analyze(
 
 def source_of(experiment: Experiment, data: Any = None) -> Source:
     """Return the source that `data` means for the experiment."""
+    if not isinstance(experiment, Experiment):
+        raise DefinitionError(
+            f"expected an Experiment, got {type(experiment).__name__}: ab.analyze(experiment, data), with the "
+            'experiment from ab.Experiment(...) or ab.Experiment.from_yaml("experiment.yml")'
+        )
     if isinstance(data, Source):
         return data
     if data is not None:

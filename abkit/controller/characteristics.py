@@ -9,8 +9,7 @@ from abkit.analyzer.aa import AAValidation, validate_tests
 from abkit.analyzer.characteristics import characterize
 from abkit.analyzer.operating import OperatingCharacteristics
 from abkit.analyzer.scenario import Scenario, default_scenarios
-from abkit.collectors.population import read_population
-from abkit.controller.analysis import source_of
+from abkit.controller.planning import population_of
 from abkit.errors import ParameterError
 from abkit.models import Experiment
 
@@ -37,8 +36,8 @@ def operating_characteristics(
     Parameters
     ----------
     experiment : Experiment
-    history : Source or frame, optional
-        Past data with the metrics' columns; default: the experiment's own data.
+    history : Source, frame or mapping, optional
+        Past data with the metrics' columns, or metric name -> level or `Baseline`; default: the experiment's own data.
     scenarios : sequence of Scenario, optional
         Default: no effect, the design effect, harm, each guardrail at its margin, a broken split.
     runs : int
@@ -86,7 +85,7 @@ def operating_characteristics(
 
     if runs < 1 or workers < 1 or (looks is not None and looks < 1):
         raise ParameterError("runs, looks and workers are at least 1")
-    population = read_population(experiment, source_of(experiment, history), most_units=_MOST_UNITS)
+    population = population_of(experiment, history, most_units=_MOST_UNITS)
     asked = tuple(scenarios) if scenarios is not None else default_scenarios(experiment)
     with tqdm(total=runs * len(asked), unit="experiment", disable=not progress) as bar:
         return characterize(
@@ -138,5 +137,5 @@ def aa_validation(experiment: Experiment, history: Any = None, *, runs: int = 10
     """
     if runs < 1:
         raise ParameterError(f"at least one split is needed, not {runs}")
-    population = read_population(experiment, source_of(experiment, history), most_units=_MOST_UNITS)
+    population = population_of(experiment, history, most_units=_MOST_UNITS)
     return validate_tests(experiment, population, runs=runs, seed=seed)

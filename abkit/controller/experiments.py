@@ -27,7 +27,7 @@ from abkit.controller.transitions import utc_now
 from abkit.errors import DataError
 from abkit.store.assignments import count_assignments
 from abkit.store.engine import reader, reading, with_retry, writing
-from abkit.store.observation_tables import observation_keys, observations, quarantine, streams
+from abkit.store.observation_tables import key_pieces, key_runs, observations, quarantine, streams
 from abkit.store.records import StoredExperiment
 from abkit.store.repository import read_experiment
 from abkit.store.results import latest_result
@@ -71,12 +71,13 @@ class ExperimentController(Lifecycle):
         )
         self._collector = MetricsCollector(
             organization_id,
-            ObservationTables(streams, observations, observation_keys, quarantine),
+            ObservationTables(streams, observations, key_runs, key_pieces, quarantine),
             writing=partial(writing, engine),
             reading=partial(reading, engine),
             assign=exposure.of_observed,
             clock=clock,
             attempt=with_retry,
+            overlaps=engine.dialect.name == "postgresql",
         )
         self._ids: dict[str, str] = {}
 

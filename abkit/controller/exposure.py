@@ -55,6 +55,7 @@ class Exposure:
         if missing and stored.status == "running":
             split = Split.of(stored.experiment)
             chosen = {user: split.variant(user) for user in missing}
-            add_assignments(connection, self._organization_id, experiment_id, chosen, now=self._clock())
-            given.update(read_variants(connection, self._organization_id, experiment_id, missing))
+            new = add_assignments(connection, self._organization_id, experiment_id, chosen, now=self._clock())
+            others = new < len(chosen)  # somebody else was quicker
+            given.update(read_variants(connection, self._organization_id, experiment_id, missing) if others else chosen)
         return given

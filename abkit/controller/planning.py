@@ -12,7 +12,7 @@ from abkit.analyzer.plan_estimate import PlanEstimate
 from abkit.analyzer.planning import plan_experiment
 from abkit.analyzer.synthetic import synthetic_population
 from abkit.collectors import Source
-from abkit.collectors.population import read_population
+from abkit.collectors.population import MOST_UNITS, read_population
 from abkit.controller.analysis import source_of
 from abkit.controller.targets import find_experiment
 from abkit.errors import DefinitionError, ParameterError
@@ -95,13 +95,19 @@ def plan_target(
     AbkitError
         As `plan` and `find_experiment` do.
     """
+    experiment, known = read_target(target, history=history, baselines=baselines)
+    return plan(experiment, known, sizes=read_sizes(sizes), daily_units=daily_units or None)
+
+
+def read_target(target: str, *, history: str = "", baselines: Sequence[str] = ()) -> tuple[Experiment, Any]:
+    """Return the experiment that a command line or a notebook names, and what is known of its past."""
     experiment = find_experiment(target)
     if history and baselines:
         raise ParameterError("give past data or baselines, not both")
     known: Any = dict(read_baseline(text) for text in baselines) or None
     if history:
         known = Source(replace(experiment.data or Data(), path=history, folder="", summary=None))
-    return plan(experiment, known, sizes=read_sizes(sizes), daily_units=daily_units or None)
+    return experiment, known
 
 
 def read_sizes(text: str) -> tuple[int, ...]:
@@ -138,7 +144,7 @@ def read_baseline(text: str) -> tuple[str, Baseline]:
     return name, found
 
 
-def population_of(experiment: Experiment, history: Any = None) -> Population:
+def population_of(experiment: Experiment, history: Any = None, *, most_units: int = MOST_UNITS) -> Population:
     """Return the past units that `history` means for the experiment; made-up ones for baseline numbers."""
     if isinstance(history, Mapping):
         return synthetic_population(experiment, history, np.random.default_rng(_SEED))
@@ -147,4 +153,4 @@ def population_of(experiment: Experiment, history: Any = None) -> Population:
             f"there is nothing to plan {experiment.key!r} with: give past data (a Source or a frame), or what is known "
             "of each metric, such as {'success': 0.3, 'cost_usd': ab.Baseline(0.02, sd=0.03)}"
         )
-    return read_population(experiment, source_of(experiment, history))
+    return read_population(experiment, source_of(experiment, history), most_units=most_units)

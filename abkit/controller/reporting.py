@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abkit.errors import StoreError
+from abkit.report.overview import write_index
 from abkit.report.render import Report, render_report
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ def report_stored(
     lab.flush()
     experiment = lab.get(key).experiment
     environment = {"ABKIT_STORE": url.render_as_string(hide_password=False), "ABKIT_ORGANIZATION": lab.organization_id}
-    return render_report(
+    report = render_report(
         experiment.key, out, experiment=experiment, environment=environment, as_of=as_of, timeout=timeout, now=now
     )
+    write_index(out)
+    return report

@@ -62,10 +62,10 @@ def robustness(
     ...     min_sample_size=20,
     ...     plan=Plan(inference="fixed"),
     ... )
-    >>> scores = [4.0, 5, 6, 5, 4, 6, 5, 4, 6, 5, 5, 6, 7, 6, 5, 7, 6, 5, 7, 9]
+    >>> scores = [4.0, 5, 6, 5, 4, 6, 5, 4, 6, 5, 5, 6, 7, 6, 5, 7, 5, 5, 6, 7]
     >>> found = robustness(experiment, pd.DataFrame({"variant": ["a"] * 10 + ["b"] * 10, "score": scores}))
     >>> found.verdict, found.removal.units, found.removal.becomes
-    ('ship', 2, 'not_significant')
+    ('ship', 1, 'not_significant')
     """
     limit = parse_time(as_of) if isinstance(as_of, str) else as_of
     clock = parse_time(now) if isinstance(now, str) else now

@@ -10,6 +10,7 @@ from abkit.assignment.simulate import simulate_split
 from abkit.assignment.split_result import SplitSimulation
 from abkit.assignment.traffic import Arrival, IdShape
 from abkit.bundled import bundled
+from abkit.collectors.header import find_delimiter
 from abkit.controller.connection import connect
 from abkit.controller.targets import ORGANIZATION, STORE, find_experiment
 from abkit.errors import DataError, NotFoundError, ParameterError, suggest
@@ -132,7 +133,8 @@ def read_ids(path: str, cluster: str = "") -> tuple[Any, Any]:
     name = frame.columns[0] if len(frame.columns) == 1 else ID_COLUMN
     for wanted in (name, *([cluster] if cluster else [])):
         if wanted not in frame.columns:
-            raise NotFoundError(f"{file.name} has no column {wanted!r}{suggest(wanted, map(str, frame.columns))}")
+            said = "; ids are that column, or the only one of the file" if wanted == ID_COLUMN else ""
+            raise NotFoundError(f"{file.name} has no column {wanted!r}{suggest(wanted, map(str, frame.columns))}{said}")
     return frame[name], frame[cluster] if cluster else None
 
 
@@ -149,6 +151,6 @@ def _frame(file: Path) -> Any:
     try:
         if file.suffix == ".parquet":
             return pd.read_parquet(file)
-        return pd.read_csv(file, dtype=str, keep_default_na=False)
+        return pd.read_csv(file, sep=find_delimiter([str(file)]), dtype=str, keep_default_na=False, index_col=False)
     except (ValueError, OSError) as error:
         raise DataError(f"{file.name} cannot be read: {error}") from None

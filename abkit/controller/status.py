@@ -9,7 +9,7 @@ from typing import Any
 from abkit.analyzer import Analysis
 from abkit.analyzer.result import Check, Reason
 from abkit.analyzer.wording import recommendation
-from abkit.controller.transitions import design_hash
+from abkit.models.design import design_hash
 from abkit.store.records import StoredExperiment, plain
 
 _BROKEN = ("srm", "contamination")

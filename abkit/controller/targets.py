@@ -12,8 +12,10 @@ from abkit.bundled import bundled
 from abkit.controller.analysis import analyze, parse_time
 from abkit.controller.connection import connect
 from abkit.controller.robustness import robustness
+from abkit.controller.transitions import utc_now
 from abkit.errors import NotFoundError
 from abkit.models import Experiment
+from abkit.report.credentials import refuse_credentials
 
 STORE, ORGANIZATION = "ABKIT_STORE", "ABKIT_ORGANIZATION"
 EXAMPLE = "agents/warming.yml"
@@ -29,7 +31,10 @@ def find_experiment(target: str) -> Experiment:
     ------
     NotFoundError
         Neither a file nor a key in the store.
+    ParameterError
+        An address with a password.
     """
+    refuse_credentials({"target": target})
     if not target or _is_file(target):
         return Experiment.from_yaml(target or bundled("examples", EXAMPLE))
     url = os.environ.get(STORE)
@@ -51,7 +56,8 @@ def analyze_target(target: str, *, as_of: str = "", now: str = "") -> tuple[Expe
     if not target or _is_file(target):
         return experiment, analyze(experiment, as_of=as_of or None, now=now or None)
     limit: datetime | None = parse_time(as_of) if as_of else None
-    with connect(os.environ[STORE], os.environ.get(ORGANIZATION, "default")) as lab:
+    clock = utc_now if not now else lambda: parse_time(now)
+    with connect(os.environ[STORE], os.environ.get(ORGANIZATION, "default"), clock=clock) as lab:
         return experiment, lab.analyze(target, as_of=limit)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,13 +10,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from abkit.errors import ConflictError, DefinitionError, StaleError
+from abkit.models.design import design_hash
 from abkit.models.lifecycle import Action, transition
 from abkit.store.audit import append_audit
 from abkit.store.records import AuditEntry, StoredExperiment
 from abkit.store.repository import compare_and_set, read_experiment
 from abkit.store.text import LONGEST_NAME, require_text
-
-_FOR_PEOPLE = ("name", "description")
 
 
 def utc_now() -> datetime:
@@ -39,24 +36,6 @@ class Request:
     def __post_init__(self) -> None:
         require_text(self.actor or "-", "actor", LONGEST_NAME)
         require_text(self.reason, "reason")
-
-
-def design_hash(definition: Mapping[str, Any]) -> str:
-    """Return the hash of everything in a stored definition that the analysis depends on.
-
-    It is taken from the definition as it was stored, so that a later abkit, whose definitions have more fields, comes
-    to the same hash.
-
-    Examples
-    --------
-    >>> design_hash({"key": "a", "name": "A"}) == design_hash({"name": "B", "key": "a"})
-    True
-    >>> design_hash({"key": "a", "min_sample_size": 10}) == design_hash({"key": "a", "min_sample_size": 5})
-    False
-    """
-    design = {name: part for name, part in definition.items() if name not in _FOR_PEOPLE}
-    text = json.dumps(design, sort_keys=True, separators=(",", ":"))
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def check_step(stored: StoredExperiment, action: Action, if_version: int | None) -> None:

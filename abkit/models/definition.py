@@ -58,6 +58,10 @@ def _sentence(detail: Any, cls: type[Any]) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     if kind == "string_type":
         message = "must be text; in YAML, put it in quotes"
+    if kind == "dataclass_type":
+        message = f"must be a {detail['ctx']['class_name']}, or a mapping of its keys"
+    if kind == "list_type":
+        message = "must be a list"
     shown = "" if kind == "value_error" or isinstance(given, dict | list) else f" (got {given!r})"
     return f"{path}: {message}{shown}" if path else f"{message}{shown}"
 

@@ -92,6 +92,40 @@ class Plan:
 class Experiment:
     """A comparison of variants, complete enough to run and to judge it.
 
+    Parameters
+    ----------
+    key : str
+        Short name in addresses and folders: a lower-case letter, then letters, digits and hyphens.
+    variants : list of Variant
+        Two or more, one of them the control; their traffic sums to 100.
+    primary_metric : metric
+        What the verdict is about.
+    agent_id : str
+        The agent whose users are split; one experiment at a time runs on it.
+    organization_id : str
+        Whose experiment it is.
+    name : str
+        For people; default: the key.
+    description, hypothesis : str
+        For people.
+    guardrail_metrics : list of metric
+        What must not get worse by more than its `margin`.
+    secondary_metrics : list of metric
+        What is shown beside; only harm in them counts.
+    min_sample_size : int
+        Units over all variants before anything is decided.
+    confidence_level : float
+        Of every interval; 1 - confidence level is alpha.
+    min_detectable_effect : float
+        Smallest change that must not be missed, relative to control; also the least that is worth shipping unless
+        the plan says otherwise.
+    plan : Plan
+        How it will be judged.
+    data : Data, optional
+        Where the data is and what its columns mean.
+    id : str, optional
+        What the traffic split is made of; default: a new UUID, in a file one that follows from the key.
+
     Raises
     ------
     DefinitionError

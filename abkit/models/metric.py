@@ -162,7 +162,11 @@ def _expand_preset(value: Any) -> Any:
         return value
     preset = vars(presets).get(str(value["preset"]))
     if preset is None:
-        raise ValueError(f"no preset {value['preset']!r}{suggest(str(value['preset']), vars(presets))}")
+        name = str(value["preset"])
+        raise ValueError(
+            f"no preset {name!r}{suggest(name, vars(presets))}; for a column of that name say its kind: "
+            f"Proportion({name!r}), in a file {{kind: proportion, column: {name}}}"
+        )
     changes = {key: change for key, change in value.items() if key != "preset"}
     return {**{key: part for key, part in vars(preset).items() if not key.startswith("_")}, **changes}
 

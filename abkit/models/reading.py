@@ -32,7 +32,9 @@ def read_definition(source: str | PathLike[str]) -> tuple[Mapping[str, Any], Pat
     except RecursionError:
         raise DefinitionError(f"{what} is nested too deep for an experiment") from None
     except yaml.YAMLError as error:
-        raise DefinitionError(f"{what} is not YAML: {error}") from None
+        raise DefinitionError(
+            f"{what} is not YAML: {error}\nput text that holds any of : , [ ] {{ }} # % @ in quotes"
+        ) from None
     if not isinstance(data, Mapping):
         raise DefinitionError(f"{what} holds no experiment: expected keys such as `key:` and `variants:`")
     return data, None if is_text else path.resolve().parent

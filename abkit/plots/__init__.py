@@ -14,7 +14,16 @@ from abkit.plots.designs import (
     verdicts,
 )
 from abkit.plots.distributions import describe_distribution, distribution
-from abkit.plots.results import describe_forest, describe_series, forest, forest_rows, lift_over_time
+from abkit.plots.results import (
+    describe_forest,
+    describe_power_by_size,
+    describe_series,
+    forest,
+    forest_rows,
+    lift_over_time,
+    look_days,
+    power_by_size,
+)
 from abkit.plots.segments import describe_segments, metrics_by, segment_rows, segments
 from abkit.plots.tenure import describe_tenure, tenure
 
@@ -26,6 +35,7 @@ __all__ = [
     "describe_distribution",
     "describe_forest",
     "describe_p_values",
+    "describe_power_by_size",
     "describe_power_curve",
     "describe_segments",
     "describe_series",
@@ -37,7 +47,9 @@ __all__ = [
     "forest_rows",
     "lift_over_time",
     "metrics_by",
+    "look_days",
     "p_values",
+    "power_by_size",
     "power_curve",
     "segment_rows",
     "segments",

@@ -5,11 +5,13 @@ Colours are from Okabe & Ito's palette, and every colour has a marker of its own
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 BETTER, WORSE, NEUTRAL = "#0072B2", "#D55E00", "#666666"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
@@ -23,8 +25,8 @@ def new_axes(rows: int) -> Axes:
 
 
 def escape(text: str) -> str:
-    """A dollar sign would start a formula."""
-    return text.replace("\\", "\\\\").replace("$", r"\$")
+    """A dollar sign would start a formula, and a character that XML does not take would break the image."""
+    return _NOT_XML.sub("\ufffd", text).replace("\\", "\\\\").replace("$", r"\$")
 
 
 def short(name: str) -> str:

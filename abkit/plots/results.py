@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from abkit.analyzer.numbers import confidence, percent, span
+from abkit.analyzer.numbers import chance, confidence, count, percent, span
 from abkit.analyzer.result import Analysis, ComparisonResult, MetricResult
 from abkit.errors import DataError
 from abkit.plots.axes import BETTER, NEUTRAL, PALETTE, WORSE, escape, new_axes, short, tidy
@@ -41,10 +42,17 @@ def forest(analysis: Analysis, ax: Axes | None = None) -> Axes:
     for place, (metric, one) in enumerate(rows):
         _draw_interval(ax, len(rows) - 1 - place, metric, one, edges)
     ax.axvline(0, color="black", linewidth=0.8)
+    for mde in (-analysis.experiment.min_detectable_effect, analysis.experiment.min_detectable_effect):
+        if edges[0] <= mde <= edges[1]:
+            ax.axvline(mde, color=NEUTRAL, linewidth=1.0, linestyle=":")
+    roles = [metric.role for metric, _ in reversed(rows)]
+    for place, (below, above) in enumerate(pairwise(roles)):
+        if below != above:
+            ax.axhline(place + 0.5, color="#bbbbbb", linewidth=0.8)
     ax.set_xlim(*edges)
     ax.set_ylim(-0.7, len(rows) - 0.3)
     ax.set_yticks(range(len(rows)), [_label(analysis, metric, one) for metric, one in reversed(rows)])
-    ax.set_xlabel("change relative to control; bars are intervals, | is a guardrail's margin")
+    ax.set_xlabel("change relative to control; bars: intervals, |: margin, dotted: MDE")
     ax.xaxis.set_major_formatter(lambda value, _: percent(value, signed=True))
     tidy(ax)
     return ax
@@ -80,6 +88,8 @@ def lift_over_time(analysis: Analysis, ax: Axes | None = None) -> Axes:
             linewidth=0,
         )
         ax.plot(days, [scale * (p.difference or 0) for p in points], color=color, marker="o", label=series.variant)
+    for day in set(look_days(analysis)) & set(days):
+        ax.axvline(days.index(day), color=NEUTRAL, linewidth=1.0, linestyle=":")
     ax.axhline(0, color="black", linewidth=0.8)
     ax.set_ylabel(f"{escape(analysis.primary.name)}: difference{' (pp)' if scale == 100 else ''}")
     ax.tick_params(axis="x", labelrotation=30)
@@ -87,6 +97,61 @@ def lift_over_time(analysis: Analysis, ax: Axes | None = None) -> Axes:
         ax.legend(frameon=False)
     tidy(ax)
     return ax
+
+
+def look_days(analysis: Analysis) -> list[str]:
+    """Return the days on which the planned looks fell, where the plan counts them."""
+    plan, points = analysis.plan, analysis.series[0].points
+    sizes = [plan.planned_units * look / plan.looks for look in range(1, plan.looks + 1)] if plan.looks else []
+    reached = [next((point.day for point in points if point.units >= size), None) for size in sizes]
+    return list(dict.fromkeys(day for day in reached if day is not None))
+
+
+def power_by_size(analysis: Analysis, ax: Axes | None = None) -> Axes:
+    """Draw the power for planned effects against units over all variants, at the variance of the data.
+
+    Raises
+    ------
+    DataError
+        The primary metric has no relative change with a standard error.
+    """
+    found = analysis.plan.size_table
+    if found is None:
+        raise DataError("there is no table of sizes: the primary metric has no relative change with a standard error")
+    ax = ax if ax is not None else new_axes(5)
+    units = [size.units for size in found.sizes]
+    for place, one in enumerate(found.effects):
+        powers = [100 * size.powers[place] for size in found.sizes]
+        style, marker = ("--", "-", "-.")[place % 3], "vo^"[place % 3]
+        label = f"true change {percent(one.effect)}"
+        ax.plot(units, powers, color=PALETTE[place], linestyle=style, marker=marker, markersize=4, label=label)
+    ax.axhline(100 * analysis.plan.target_power, color=NEUTRAL, linewidth=0.8)
+    ax.axvline(analysis.plan.units, color="black", linewidth=0.8, linestyle=":", label="size reached")
+    ax.set_xscale("log")
+    ax.set_ylim(0, 102)
+    ax.set_xlim(units[0], units[-1])
+    ax.set_xticks(units[::3], [count(size) for size in units[::3]])
+    ax.set_xticks([], minor=True)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
+    ax.set_xlabel("units over all variants")
+    ax.set_ylabel("power")
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    tidy(ax)
+    return ax
+
+
+def describe_power_by_size(analysis: Analysis) -> str:
+    """Say in words what the plot of power shows."""
+    found = analysis.plan.size_table
+    if found is None:
+        return "No power can be told."
+    reached = next(size for size in found.sizes if size.units == analysis.plan.units)
+    said = [
+        f"{chance(power)} for {percent(one.effect)}" for power, one in zip(reached.powers, found.effects, strict=True)
+    ]
+    return (
+        f"Power by units over all variants, for three true changes. At {count(reached.units)} units: {', '.join(said)}."
+    )
 
 
 def _axis_edges(bounds: list[float]) -> tuple[float, float]:

@@ -1,19 +1,20 @@
-"""The blocks of a report, each a piece of HTML whose every word from outside is escaped."""
+"""The first blocks of a report: what it is, the verdict, and whether the data can be trusted."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from abkit import __version__, plots
-from abkit.analyzer import numbers
-from abkit.analyzer.render import HEADER, comparison_rows, finding, html_table
-from abkit.analyzer.result import Analysis, Check, ComparisonResult, Reason
-from abkit.analyzer.wording import SYMBOLS, VERDICTS, compatible
+from abkit import __version__
+from abkit.analyzer import numbers, reading
+from abkit.analyzer.glossary import CHANGES, RULES
+from abkit.analyzer.render import html_table
+from abkit.analyzer.result import Analysis, Check, ComparisonResult, GuardrailStatus, Reason
+from abkit.analyzer.wording import SYMBOLS, VERDICTS
 from abkit.report.doubts import needs_list
-from abkit.report.page import Block, effects, figure, leave, section
+from abkit.report.page import Block, leave, section
 
 _STATUSES = {"pass": "✓ pass", "fail": "✕ fail", "not_enough_data": "… not enough data", "not_run": "– not run"}
 _PASSED = {True: "✓ yes", False: "✕ no", None: "– not run"}
@@ -21,13 +22,15 @@ _PASSED = {True: "✓ yes", False: "✕ no", None: "– not run"}
 
 def status_strip(analysis: Analysis, run_id: str = "") -> Block:
     """Say what this is, as of when, and how it was judged."""
+    data, plan = analysis.data, analysis.plan
     facts = [
         ("experiment", analysis.experiment.key),
         ("as of", analysis.as_of),
-        ("units", numbers.count(analysis.data.units)),
-        ("design", analysis.design),
-        ("inference", analysis.inference.replace("_", " ")),
-        ("look", "final" if analysis.plan.units >= analysis.plan.planned_units else "interim"),
+        ("data", f"{data.first_seen} to {analysis.as_of}" if data.first_seen else "without times"),
+        ("look", reading.look(plan)),
+        ("units", f"{numbers.count(plan.units)} of {numbers.count(plan.planned_units)} planned"),
+        ("design", f"{analysis.design}, {analysis.inference.replace('_', ' ')}"),
+        ("plan", plan.design_hash.removeprefix("sha256:")[:12]),
         ("run", run_id or "by hand"),
         ("abkit", __version__),
     ]
@@ -45,11 +48,10 @@ def verdict_card(analysis: Analysis) -> Block:
     best = _told(analysis)
     comparisons = [one for metric in analysis.metrics for one in metric.comparisons if one.variant == best.variant]
     guardrails = [one.guardrail for one in comparisons if one.guardrail is not None]
-    holding = sum(guardrail.status == "holds" for guardrail in guardrails)
     split = analysis.check("srm")
     figures = [
         _effect_figure(analysis, best),
-        _guardrail_figure(holding, len(guardrails)),
+        _guardrail_figure([guardrail.status for guardrail in guardrails]),
         ("split as planned", _STATUSES[split.status], _split_note(split)),
     ]
     tiles = Markup("").join(
@@ -58,22 +60,23 @@ def verdict_card(analysis: Analysis) -> Block:
         ).format(*tile)
         for tile in figures
     )
-    table = html_table(
-        ("gate", "variant", "passed", "what decided"),
-        [[_words(r.gate), r.variant or "all", _PASSED[r.passed], r.text] for r in _deciding(decision.reasons)],
-        caption="The gates, in the order in which they decide",
-    )
+    rules = [("The rule that fired", RULES[decision.verdict]), ("What would change it", CHANGES[decision.verdict])]
+    off = len(analysis.plan.deviations)
+    rules += [("Mind the plan", reading.deviations_counted(off))] if off else []
+    told = Markup("").join(Markup("<p><strong>{}.</strong> {}</p>").format(*rule) for rule in rules)
     return Block(
         Markup(
-            '<section class="verdict {}"><h2>{} {}</h2><p class="lead">{}</p><div class="tiles">{}</div>{}{}</section>'
+            '<section class="verdict {}"><h2>{} {}</h2><p class="lead">{}</p><div class="tiles">{}</div>'
+            "{}{}{}</section>"
         ).format(
             decision.verdict,
             SYMBOLS[decision.verdict],
             VERDICTS[decision.verdict],
             decision.recommendation,
             tiles,
+            told,
             needs_list(decision.needs),
-            table,
+            _gates(analysis),
         )
     )
 
@@ -81,14 +84,16 @@ def verdict_card(analysis: Analysis) -> Block:
 def _split_note(split: Check) -> str:
     if split.p_value is None:
         return "no split to check"
-    shown = numbers.p_value(split.p_value)
-    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
+    return numbers.p_equals(split.p_value)
 
 
-def _guardrail_figure(holding: int, total: int) -> tuple[str, str, str]:
-    if not total:
+def _guardrail_figure(statuses: Sequence[GuardrailStatus]) -> tuple[str, str, str]:
+    if not statuses:
         return "guardrails", "none", "the plan has no guardrail"
-    return "guardrails that hold", f"{holding} of {total}", "each shown within its margin"
+    counts = Counter(statuses)
+    others: list[GuardrailStatus] = ["violated", "undecided"]
+    note = ", ".join(f"{counts[status]} {status}" for status in others if counts[status])
+    return "guardrails that hold", f"{counts['holds']} of {len(statuses)}", note or "each shown within its margin"
 
 
 def _told(analysis: Analysis) -> ComparisonResult:
@@ -110,164 +115,34 @@ def _effect_figure(analysis: Analysis, one: ComparisonResult) -> tuple[str, str,
     )
 
 
-def _deciding(reasons: Sequence[Reason]) -> list[Reason]:
-    """Checks of the data have a table of their own; here only the ones that failed."""
-    return [reason for reason in reasons if reason.variant is not None or reason.passed is False]
+def _gates(analysis: Analysis) -> Markup:
+    """Those of the variant that the verdict speaks of in sight, the other variants' folded away.
+
+    Checks of the data have a table of their own; here only the ones that failed.
+    """
+    reasons, told = analysis.decision.reasons, analysis.decision.variant
+    shown = [r for r in reasons if r.variant == told or (r.variant is None and r.passed is False)]
+    others = [r for r in reasons if r.variant not in (None, told)]
+    table = _gate_table(shown, f"The gates and what each of them saw in {told}")
+    if not others:
+        return table
+    folded = Markup("<details><summary>The gates of the other variants</summary>{}</details>")
+    return table + folded.format(_gate_table(others, "The gates and what each of them saw in the other variants"))
+
+
+def _gate_table(reasons: Sequence[Reason], caption: str) -> Markup:
+    rows = [[_words(r.gate), r.variant or "all", _PASSED[r.passed], reading.sentence(r.text)] for r in reasons]
+    return html_table(("gate", "variant", "passed", "what it saw"), rows, caption=caption)
 
 
 def trust_panel(analysis: Analysis) -> Block:
     """Show the checks of the data, read before any effect."""
-    rows = [[_words(check.name), _STATUSES[check.status], _capital(check)] for check in analysis.checks]
-    left_out = analysis.data.rows_left_out
-    note = Markup("<p>{} rows of other variants or outside the filters were left out.</p>").format(
-        numbers.count(left_out)
-    )
+    rows = [[_words(check.name), _STATUSES[check.status], reading.sentence(check.message)] for check in analysis.checks]
+    counts = Counter(_STATUSES[check.status] for check in analysis.checks)
+    said = ", ".join(f"{counts[status]} {status[2:]}" for status in _STATUSES.values() if counts[status])
+    told = Markup("<p>{} checks: {}. Read them before any effect.</p>").format(len(analysis.checks), said)
     table = html_table(("check", "status", "what was seen"), rows, caption="Checks of the data")
-    return section("Can the data be trusted?", table, note if left_out else Markup(""))
-
-
-def _capital(check: Check) -> str:
-    return check.message[:1].upper() + check.message[1:]
-
-
-def plan_table(analysis: Analysis) -> Block:
-    """Show what was planned beside what was reached."""
-    plan, experiment = analysis.plan, analysis.experiment
-    rows = [
-        ["units over all variants", numbers.count(plan.planned_units), numbers.count(plan.units)],
-        ["confidence level", numbers.confidence(experiment.confidence_level), "as planned"],
-        [
-            f"power to detect {numbers.percent(experiment.min_detectable_effect)}, at the planned size",
-            numbers.percent(plan.target_power),
-            _computed(plan.power_at_planned_size, numbers.percent),
-        ],
-        [
-            f"smallest detectable change at {numbers.percent(plan.target_power)} power",
-            numbers.percent(experiment.min_detectable_effect),
-            f"{_computed(plan.mde_at_reached_size, numbers.percent)} at the size reached",
-        ],
-        [
-            "practical threshold",
-            numbers.percent(plan.practical_threshold) if plan.practical_threshold is not None else "none",
-            "as planned",
-        ],
-    ]
-    if analysis.data.days is not None and plan.min_runtime_days:
-        rows.append(["runtime", f"at least {numbers.days(plan.min_runtime_days)}", numbers.days(analysis.data.days)])
-    note = Markup(
-        "<p>Power is that of the plan at the variance seen in the data, never power at the observed effect.</p>"
-    )
-    return section("Plan and what was reached", html_table(("", "planned", "reached"), rows, caption="Plan"), note)
-
-
-def _computed(value: float | None, write: Callable[[float], str]) -> str:
-    return "not computable" if value is None else write(value)
-
-
-def primary_metric(analysis: Analysis) -> Block:
-    """Say what the data say about the primary metric, and how it moved over time."""
-    primary = analysis.primary
-    said = Markup("").join(Markup("<p>{}</p>").format(compatible(primary, one)) for one in primary.comparisons)
-    header = ("variant", "level", "difference", "interval", "lift", "interval of the lift", "p", "method", "finding")
-    control = next(variant.name for variant in analysis.variants if variant.is_control)
-    rows: list[list[str]] = [
-        [f"{control} (control)", numbers.level(primary.levels[control].value, primary.kind), *"———————"]
-    ]
-    rows += [
-        [
-            one.variant,
-            numbers.level(primary.levels[one.variant].value, primary.kind),
-            numbers.difference(one.difference.value, primary.kind),
-            numbers.span(one.difference.low, one.difference.high, kind=primary.kind),
-            numbers.percent(one.lift.value, signed=True),
-            numbers.span(one.lift.low, one.lift.high, kind="lift"),
-            numbers.p_value(one.p_value_adjusted),
-            one.method,
-            finding(one),
-        ]
-        for one in primary.comparisons
-    ]
-    parts = [said, html_table(header, rows, caption=f"{primary.name}: levels and intervals")]
-    if analysis.series:
-        parts.append(_over_time(analysis))
-    return effects(analysis, f"Primary metric: {primary.name}", *parts)
-
-
-def _over_time(analysis: Analysis) -> Markup:
-    rows = [
-        [
-            point.day,
-            series.variant,
-            numbers.count(point.units),
-            numbers.span(point.low, point.high, kind=analysis.primary.kind),
-        ]
-        for series in analysis.series
-        for point in series.points
-    ]
-    table = html_table(("day", "variant", "units", "interval"), rows, caption="Effect up to each day")
-    caption = "Effect up to each day; the band holds at all days together, so looking every day costs nothing"
-    return figure(lambda ax: plots.lift_over_time(analysis, ax), plots.describe_series(analysis), caption, table, 5)
-
-
-def forest_plot(analysis: Analysis) -> Block:
-    """Draw all metrics with their intervals."""
-    rows = plots.forest_rows(analysis)
-    if not rows:
-        text = Markup("<p>No metric has a relative change with an interval.</p>")
-        return effects(analysis, "All metrics", text)
-    table = html_table(HEADER, comparison_rows(analysis), caption="All metrics against control")
-    caption = "▲ better, ▼ worse, ○ not told apart from no change; an arrow marks an interval that goes on"
-    drawn = figure(lambda ax: plots.forest(analysis, ax), plots.describe_forest(analysis), caption, table, len(rows))
-    return effects(analysis, "All metrics", drawn)
-
-
-def guardrail_table(analysis: Analysis) -> Block:
-    """Show for each guardrail its margin, its bound, and whether it holds, is violated or is undecided."""
-    rows = [
-        [metric.name, one.variant, numbers.percent(one.guardrail.margin), finding(one), one.guardrail.text]
-        for metric in analysis.metrics
-        for one in metric.comparisons
-        if one.guardrail is not None
-    ]
-    if not rows:
-        return effects(analysis, "Guardrails", Markup("<p>This experiment has no guardrails.</p>"))
-    header = ("guardrail", "variant", "margin", "status", "why")
-    return effects(analysis, "Guardrails", html_table(header, rows, caption="Guardrails against their margins"))
-
-
-def level_table(analysis: Analysis) -> Block:
-    """Show every metric's level in every variant."""
-    names = [variant.name for variant in analysis.variants]
-    counts: list[list[str]] = [
-        ["units", *(numbers.count(variant.units) for variant in analysis.variants)],
-        ["rows", *(numbers.count(variant.rows) for variant in analysis.variants)],
-    ]
-    levels = [[m.name, *(numbers.level(m.levels[name].value, m.kind) for name in names)] for m in analysis.metrics]
-    notes = Markup("").join(
-        Markup("<p>{}: {}.</p>").format(metric.name, note)
-        for metric in analysis.metrics
-        for note in (*metric.notes, *([metric.reason] if metric.reason else []))
-    )
-    table = html_table(("", *names), [*counts, *levels], caption="Levels by variant")
-    return effects(analysis, "Levels", table, notes)
-
-
-def how_to_reproduce(analysis: Analysis, command: str) -> Block:
-    """Say what gives the same numbers again."""
-    rows = [
-        ["command", command],
-        ["data fingerprint", analysis.data.fingerprint],
-        ["as of", analysis.as_of],
-        ["abkit", __version__],
-        ["experiment id", analysis.experiment.id],
-        ["numbers", "analysis.json beside this file"],
-    ]
-    return section("How to reproduce", html_table(("what", "value"), rows, caption="What gives these numbers again"))
-
-
-def command_line(target: str, as_of: str) -> str:
-    """Write the command that renders the same report again."""
-    return f"abkit report {shlex.quote(target)}" + (f" --as-of {shlex.quote(as_of)}" if as_of else "")
+    return section("Can the data be trusted?", told, table)
 
 
 def sentinel(analysis: Analysis, run_id: str) -> None:

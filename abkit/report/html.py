@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # else jsonschema builds a grammar for 2 s
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_one_at_a_time = threading.Lock()
 
 
 @functools.cache
@@ -36,5 +38,14 @@ def render_html(notebook: Any, title: str) -> str:
         A complete HTML page.
     """
     notebook.metadata["abkit"] = {"title": title}
-    page, _ = _exporter().from_notebook_node(notebook)
+    with _one_at_a_time:
+        page, _ = _exporter().from_notebook_node(notebook)
     return str(page)
+
+
+def render_page(template: str, **values: Any) -> str:
+    """Render a page that comes from no notebook, in the same dress; every value is escaped."""
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(loader=FileSystemLoader(_TEMPLATES / "abkit"), autoescape=True, trim_blocks=True)
+    return environment.get_template(template).render(**values)

@@ -10,7 +10,8 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,21 +61,47 @@ def check_parameters(path: Path, parameters: Mapping[str, Scalar]) -> None:
             raise ParameterError(f"{path.name}: parameter {name!r} must be {known[name]}, got {value!r}")
 
 
-@dataclass(slots=True)
+_running: set[_Watch] = set()
+
+
+@dataclass(eq=False)
 class _Watch:
-    """Kills the notebook's process group when time is up."""
+    """Kills the notebook's process group when time is up, and again until it is gone."""
 
     seconds: float
     managers: list[Any] = field(default_factory=list)
     rang: bool = False
+    done: bool = False
+    wake: threading.Event = field(default_factory=threading.Event)
 
-    def ring(self) -> None:
-        self.rang = True
+    def __enter__(self) -> _Watch:
+        _running.add(self)
+        threading.Thread(target=self._wait, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _running.discard(self)
+        self.done = True
+        self.wake.set()
+
+    def _wait(self) -> None:
+        self.rang = not self.wake.wait(self.seconds)
+        while not self.done:  # the process may be starting just now
+            self._kill()
+            time.sleep(0.1)
+
+    def _kill(self) -> None:
         for manager in self.managers:
-            pid = getattr(manager.provisioner, "pid", None)
-            if pid is not None:
+            process = getattr(manager.provisioner, "process", None)
+            if process is not None and process.poll() is None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(os.getpgid(pid), signal.SIGKILL)
+                    os.killpg(os.getpgid(process.pid), signal.SIGKILL)
+
+
+def end_running() -> None:
+    """End the processes of all notebooks that this process runs: it is about to end itself."""
+    for watch in tuple(_running):
+        watch.wake.set()
 
 
 def execute(
@@ -116,35 +143,39 @@ def execute(
     from papermill.exceptions import PapermillExecutionError
 
     check_parameters(path, parameters)
-    watch = _Watch(timeout)
-    timer = threading.Timer(timeout, watch.ring)
-    timer.daemon = True
-    timer.start()
-    try:
-        with tempfile.TemporaryDirectory(prefix="abkit-") as folder, _environment(environment or {}):
-            notebook = _run(path, output, parameters, watch, folder)
-    except PapermillExecutionError as error:
-        raise _time_is_up(path, timeout) if watch.rang else _cell_failed(path, error) from None
-    except RuntimeError as error:  # DeadKernelError is one; or jupyter_client's before the kernel answered
-        if not isinstance(error, DeadKernelError) and "Kernel died" not in str(error):
+    with _Watch(timeout) as watch:
+        try:
+            with tempfile.TemporaryDirectory(prefix="abkit-") as folder:
+                notebook = _run(path, output, parameters, watch, folder, environment or {})
+        except (PapermillExecutionError, DeadKernelError, RuntimeError) as error:
+            if watch.rang:
+                raise _time_is_up(path, timeout) from None
+            if isinstance(error, PapermillExecutionError):
+                raise _cell_failed(path, error) from None
+            if isinstance(error, DeadKernelError) or "Kernel died" in str(error):
+                raise KernelDiedError(
+                    f"the process of {path.name} ended by itself (killed, or out of memory); nothing was published"
+                ) from None
             raise
-        if watch.rang:
-            raise _time_is_up(path, timeout) from None
-        raise KernelDiedError(
-            f"the process of {path.name} ended by itself (killed, or out of memory); nothing was published"
-        ) from None
-    finally:
-        timer.cancel()
     if watch.rang:
         raise _time_is_up(path, timeout)
     require_end(notebook, path.name)
     return notebook
 
 
-def _run(path: Path, output: Path, parameters: Mapping[str, Scalar], watch: _Watch, folder: str) -> Any:
+def _run(
+    path: Path,
+    output: Path,
+    parameters: Mapping[str, Scalar],
+    watch: _Watch,
+    folder: str,
+    environment: Mapping[str, str],
+) -> Any:
     import papermill
     from jupyter_client.manager import AsyncKernelManager
     from traitlets.config import Config
+
+    variables = {**os.environ, "MPLBACKEND": "agg", "IPYTHONDIR": folder, **environment}
 
     class WatchedManager(AsyncKernelManager):  # type: ignore[misc]
         """A kernel manager that the watch knows, so that it can end the process."""
@@ -153,31 +184,22 @@ def _run(path: Path, output: Path, parameters: Mapping[str, Scalar], watch: _Wat
             super().__init__(**options)
             watch.managers.append(self)
 
+        async def _async_pre_start_kernel(self, **options: Any) -> Any:
+            return await super()._async_pre_start_kernel(**{**options, "env": variables})
+
     logging.getLogger("papermill").setLevel(logging.ERROR)
     transport = {"transport": "ipc", "ip": f"{folder}/k"} if os.name == "posix" else {"transport_encryption": "auto"}
-    with _environment({"MPLBACKEND": "agg", "IPYTHONDIR": folder}):
-        return papermill.execute_notebook(
-            path,
-            output,
-            parameters=dict(parameters),
-            kernel_name="python3",
-            progress_bar=False,
-            config=Config({"WatchedManager": transport}),
-            kernel_manager_class=WatchedManager,
-            shutdown_kernel="immediate",
-            cwd=os.getcwd(),
-        )
-
-
-@contextlib.contextmanager
-def _environment(changes: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+    return papermill.execute_notebook(
+        path,
+        output,
+        parameters=dict(parameters),
+        kernel_name="python3",
+        progress_bar=False,
+        config=Config({"WatchedManager": transport}),
+        kernel_manager_class=WatchedManager,
+        shutdown_kernel="immediate",
+        cwd=os.getcwd(),
+    )
 
 
 def require_end(notebook: Any, name: str) -> None:

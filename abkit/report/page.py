@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -35,26 +36,33 @@ def effects(analysis: Analysis, title: str, *parts: Markup) -> Block:
     if analysis.decision.verdict != "invalid":
         return section(title, *parts)
     warning = "Do not use these numbers for decisions: the experiment is invalid. Show them all the same"
-    folded = Markup('<details class="unusable"><summary>{}</summary>{}</details>').format(
-        warning, Markup("").join(parts)
-    )
+    end = "End of numbers that must not be used for decisions."
+    folded = Markup(
+        '<details class="unusable"><summary>{}</summary><div class="watermarked">{}<p class="note">{}</p></div>'
+        "</details>"
+    ).format(warning, Markup("").join(parts), end)
     return section(title, folded)
 
 
 def figure(draw: Callable[[Any], Any], description: str, caption: str, table: Markup, rows: int) -> Markup:
-    """Draw into an SVG that is an image to the page: no script in it runs, and it has words and a table beside it."""
+    """Draw into an SVG that is an image to the page: no script in it runs, and it has words and a table beside it.
+
+    It has no background, so that a dark page can turn it over.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     settings = {"svg.fonttype": "none", "svg.hashsalt": "abkit", "font.family": "sans-serif", "font.size": 10}
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the reader's own fonts draw the text
         figure = Figure(figsize=(8.6, 1.1 + 0.5 * max(rows, 2)), layout="constrained")
         draw(figure.subplots())
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     image = base64.b64encode(buffer.getvalue()).decode()
     return Markup(
-        '<figure><img src="data:image/svg+xml;base64,{}" alt="{}"><figcaption>{}</figcaption>'
+        '<figure><div class="scroll" role="group" tabindex="0" aria-label="Figure, may scroll sideways">'
+        '<img src="data:image/svg+xml;base64,{}" alt="{}"></div><figcaption>{}</figcaption>'
         "<details><summary>The same as a table</summary>{}</details></figure>"
     ).format(image, description, caption, table)
 

@@ -6,6 +6,8 @@ from markupsafe import Markup
 
 from abkit import plots
 from abkit.analyzer import numbers, plan_text
+from abkit.analyzer.aa import AAValidation
+from abkit.analyzer.operating import OperatingCharacteristics
 from abkit.analyzer.plan_estimate import PlanEstimate
 from abkit.analyzer.render import html_table
 from abkit.report.page import Block, figure, section
@@ -78,3 +80,22 @@ def runtime_table(plan: PlanEstimate) -> Block:
     rows.append(["the decision", numbers.count(plan.units), numbers.count(runtime.days)])
     told = Markup("<p>{}</p>").format(plan_text.runtime_sentence(plan))
     return section("Runtime", told, html_table(("metric", "units", "days"), rows, caption="Days to the size needed"))
+
+
+def verdict_table(found: OperatingCharacteristics) -> Block:
+    """Show how often the design ends with each verdict, as a figure and as a table."""
+    header, rows = found.rows()
+    table = html_table(header, rows, caption="Share of the simulated experiments that end with each verdict")
+    caption = "Every simulated experiment goes through the inference and the gates of the real one, look by look."
+    said = plots.describe_verdicts(found)
+    drawn = figure(lambda ax: plots.verdicts(found, ax), said, caption, table, len(found.scenarios) + 1)
+    return section("How often it decides rightly", Markup("<p>{}</p>").format(found.headline), drawn)
+
+
+def false_positive_table(found: AAValidation) -> Block:
+    """Show whether each metric's test keeps its false-positive rate on random splits of the past."""
+    header, rows = found.rows()
+    table = html_table(header, rows, caption="False positives where there is nothing to find")
+    caption = "p-values of tests of nothing: those of an honest test follow the dotted diagonal."
+    drawn = figure(lambda ax: plots.p_values(found, ax), plots.describe_p_values(found), caption, table, 6)
+    return section("Are the tests honest on this past?", Markup("<p>{}</p>").format(found.headline), drawn)

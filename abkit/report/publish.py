@@ -54,14 +54,12 @@ def publish(folder: Path, run_id: str, files: Mapping[str, str]) -> Path:
     Path
         The folder of the run. It appears complete or not at all, and `latest` moves in one step.
     """
+    _sweep(folder)
     staging = folder / f".{run_id}"
     staging.mkdir(parents=True)
     try:
         for name, text in files.items():
-            with open(staging / name, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
+            _write(staging / name, text)
         target = folder / run_id
         os.rename(staging, target)
     except BaseException:
@@ -71,3 +69,34 @@ def publish(folder: Path, run_id: str, files: Mapping[str, str]) -> Path:
     os.symlink(run_id, link)
     os.replace(link, folder / "latest")
     return target
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file in one step: a reader sees the old text or the new one. What is no file (a pipe) is written to."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staging = path.parent / f".{path.name}-{secrets.token_hex(4)}"
+    try:
+        _write(staging, text)
+        os.replace(staging, path)
+    except BaseException:
+        staging.unlink(missing_ok=True)
+        raise
+
+
+def _write(path: Path, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs left half-written; the caller holds the folder's lock."""
+    for left in folder.glob(".*"):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        elif left.name.startswith(".latest-"):
+            left.unlink(missing_ok=True)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from abkit import __version__
 from abkit.analyzer.result import Verdict
 from abkit.analyzer.wording import SYMBOLS, VERDICTS
 from abkit.bundled import bundled
-from abkit.errors import NotebookError, ParameterError
+from abkit.errors import NotebookError, ParameterError, ReportError
 from abkit.models import Experiment
+from abkit.report.credentials import find_secrets, known_secrets, refuse_credentials, without_secrets
 from abkit.report.html import render_html
+from abkit.report.manifest import describe_run, iso
 from abkit.report.notebook import Scalar, execute, read_sentinel
 from abkit.report.publish import locked, new_run_id, publish
-
-_LIBRARIES = ("duckdb", "matplotlib", "nbconvert", "numpy", "papermill", "scipy", "sqlalchemy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +105,11 @@ def render_report(
         `out/<key>/failed/`.
     """
     started = now or datetime.now(UTC)
+    refuse_credentials({"target": target, "as_of": as_of, **(parameters or {})})
     experiment = experiment or Experiment.from_yaml(target)
     source = notebook or bundled("notebooks", "experiment_report.ipynb")
     run_id = new_run_id(started)
-    own: dict[str, Scalar] = {"experiment": target, "as_of": as_of, "run_id": run_id, "now": _iso(started)}
+    own: dict[str, Scalar] = {"experiment": target, "as_of": as_of, "run_id": run_id, "now": iso(started)}
     taken = sorted(own.keys() & (parameters or {}).keys())
     if taken:
         raise ParameterError(f"the parameter {taken[0]!r} is set by the call itself; leave it out of the parameters")
@@ -164,12 +162,14 @@ def publish_run(run: Run, folder: Path, experiment: Experiment, document: Docume
     AbkitError
         Nothing was published. The notebook as far as it ran is in the folder's `failed/`.
     """
+    refuse_credentials(run.parameters)
+    secrets = known_secrets({**os.environ, **(run.environment or {})})
     with locked(folder), TemporaryDirectory(prefix="abkit-report-") as work:
         executed = Path(work) / "report.ipynb"
         try:
             node = execute(run.notebook, executed, run.parameters, timeout=run.timeout, environment=run.environment)
         except BaseException:
-            _keep_failed(executed, folder / "failed" / f"{run.run_id}.ipynb")
+            _keep_failed(executed, folder / "failed" / f"{run.run_id}.ipynb", secrets)
             raise
         left = read_sentinel(node) or {}
         found = left[document.name]
@@ -177,23 +177,30 @@ def publish_run(run: Run, folder: Path, experiment: Experiment, document: Docume
             raise NotebookError(
                 f"{run.notebook.name} analyzed another experiment than {experiment.key!r}; nothing was published"
             )
+        fingerprint = document.fingerprint(found)
+        manifest = describe_run(run.run_id, run.started, run.parameters, run.notebook, experiment, fingerprint)
         files = {
             "report.html": render_html(node, document.title(found)),
             "report.ipynb": _clean_notebook(node),
             f"{document.name}.json": json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-            "manifest.json": json.dumps(_manifest(run, document.fingerprint(found)), indent=1) + "\n",
+            "manifest.json": json.dumps(manifest, indent=1) + "\n",
         }
+        _refuse_secrets(files, secrets)
         return publish(folder, run.run_id, files), found
 
 
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _keep_failed(executed: Path, place: Path) -> None:
+def _keep_failed(executed: Path, place: Path, secrets: frozenset[str]) -> None:
     if executed.is_file():
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(executed.read_bytes())
+        place.write_text(without_secrets(executed.read_text(encoding="utf-8"), secrets), encoding="utf-8")
+
+
+def _refuse_secrets(files: Mapping[str, str], secrets: frozenset[str]) -> None:
+    for name, text in files.items():
+        for what in find_secrets(text, secrets):
+            raise ReportError(
+                f"{name} would hold {what}, so nothing was published; find out which cell or text it is from"
+            )
 
 
 def _clean_notebook(node: Any) -> str:
@@ -207,19 +214,3 @@ def _clean_notebook(node: Any) -> str:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = "injected-parameters"
     return str(nbformat.writes(node)) + "\n"
-
-
-def _manifest(run: Run, fingerprint: str) -> dict[str, Any]:
-    return {
-        "schema": "abkit.manifest/1",
-        "run_id": run.run_id,
-        "started_at": _iso(run.started),
-        "parameters": dict(run.parameters),
-        "notebook": {"name": run.notebook.name, "sha256": hashlib.sha256(run.notebook.read_bytes()).hexdigest()},
-        "data_fingerprint": fingerprint,
-        "versions": {
-            "abkit": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in _LIBRARIES},
-        },
-    }

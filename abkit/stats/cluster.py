@@ -43,7 +43,7 @@ class IntraclassCorrelation:
 
 
 def intraclass_correlation(values: npt.ArrayLike, cluster: npt.ArrayLike) -> IntraclassCorrelation:
-    """Intraclass correlation by one-way analysis of variance (Donner & Koval 1980, eq. 2.1).
+    """Intraclass correlation by one-way analysis of variance (Donner & Koval 1980).
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def design_effect(mean_size: npt.ArrayLike, icc: npt.ArrayLike, size_cv: npt.Arr
     Returns
     -------
     array (...)
-        1 + ((cv^2 + 1) m - 1) icc (Kish 1965, sec. 5.4; Eldridge, Ashby & Kerry 2006, eq. 2). Rows over it are the
+        1 + ((cv^2 + 1) m - 1) icc (Kish 1965; Eldridge, Ashby & Kerry 2006). Rows over it are the
         effective rows.
 
     Examples
@@ -118,7 +118,7 @@ def clustered_mean(
     correction : {"CR0", "CR1", "CR2"}
         CR0: sum over clusters of (sum of residuals)^2 over n^2 (Liang & Zeger 1986; for evaluations of models Miller
         2024, sec. 2.2), z interval. CR1: times k / (k - 1), t with k - 1. CR2: unbiased where rows are independent,
-        with Satterthwaite degrees of freedom (Bell & McCaffrey 2002; Pustejovsky & Tipton 2018, eq. 6 and 11).
+        with Satterthwaite degrees of freedom (Bell & McCaffrey 2002; Pustejovsky & Tipton 2018).
 
     Returns
     -------

@@ -7,7 +7,7 @@ variants (difference, lift, margin), so that the answers can never contradict ea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -96,13 +96,31 @@ class Comparison:
     def lift_interval(self, alpha: npt.ArrayLike) -> tuple[Array, Array]:
         """Interval of treatment/control - 1: all lifts whose ratio the test does not reject.
 
-        Fieller (1954) by inversion; the degrees of freedom follow the ratio (Tamhane & Logan 2004, eq. 3), so at a
+        Fieller (1954) by inversion; the degrees of freedom follow the ratio (Tamhane & Logan 2004), so at a
         lift of 0 it is the test of the difference. NaN where the set is unbounded (the control level is not
         distinguishable from 0) or the control level is not positive.
         """
         low, high = self._lift_bound(alpha, -1.0), self._lift_bound(alpha, 1.0)
         bounded = np.isfinite(low) & np.isfinite(high)
+        low, high = self._agreeing(low, high, alpha)
         return np.where(bounded, low, np.nan), np.where(bounded, high, np.nan)
+
+    def _agreeing(self, low: Array, high: Array, alpha: npt.ArrayLike) -> tuple[Array, Array]:
+        """Make the interval say of a lift of 0 what the test of the difference says.
+
+        With a handful of units the degrees of freedom change so much from ratio to ratio that the ratios that are not
+        rejected have a gap: what lies across it is taken in, or left out, as the difference itself is judged.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rejected: Any = self._rejects(np.asarray(1.0), alpha)
+            estimate = self.levels.value[..., self.treatment] / self.levels.value[..., self.control]
+            contradicts = rejected & (low <= 0) & (high >= 0)
+        low, high = np.where(rejected, low, np.minimum(low, 0.0)), np.where(rejected, high, np.maximum(high, 0.0))
+        if contradicts.any():
+            edge = self._bisect(estimate, np.ones_like(estimate), alpha) - 1
+            low = np.where(contradicts & (estimate > 1), edge, low)
+            high = np.where(contradicts & (estimate < 1), edge, high)
+        return low, high
 
     def _lift_bound(self, alpha: npt.ArrayLike, side: float) -> Array:
         """Alternate between the root at fixed multiplier and the multiplier at that root, until both stand still."""
@@ -137,12 +155,15 @@ class Comparison:
             near = np.where(outside, near, far)
             far = np.where(outside, far, far + side * step)
             step = 1.5 * step
-        reached = self._rejects(far, alpha)
+        return np.where(self._rejects(far, alpha), self._bisect(near, far, alpha), np.nan)
+
+    def _bisect(self, near: Array, far: Array, alpha: npt.ArrayLike) -> Array:
+        """Where between a ratio that is not rejected and one that is the verdict turns."""
         for _ in range(_HALVINGS):
             middle = (near + far) / 2
             outside = self._rejects(middle, alpha)
             near, far = np.where(outside, near, middle), np.where(outside, middle, far)
-        return np.where(reached, (near + far) / 2, np.nan)
+        return (near + far) / 2
 
     def _rejects(self, ratio: Array, alpha: npt.ArrayLike) -> Array:
         effect = self.effect(ratio)

@@ -101,7 +101,7 @@ def clustered_regression(
     correction : {"CR0", "CR1", "CR2"}
         CR0: Liang & Zeger (1986). CR1: times k / (k - 1), k - 1 degrees of freedom. CR2: residuals times the inverse
         root of the cluster's block of I - H, Satterthwaite degrees of freedom for each coefficient, both under
-        independent rows as the working model (Bell & McCaffrey 2002; Pustejovsky & Tipton 2018, eq. 6-11).
+        independent rows as the working model (Bell & McCaffrey 2002; Pustejovsky & Tipton 2018).
 
     Returns
     -------

@@ -37,7 +37,7 @@ def mean_lift(
     alternative : {"two-sided", "greater", "less"}
     method : {"fieller", "fieller plug-in", "delta", "log"}
         "fieller" (the default) keeps every ratio that Welch's test does not reject, with degrees of freedom that follow
-        the ratio (Fieller 1954; Tamhane & Logan 2004, eq. 3): it excludes 0 exactly when the test of the difference
+        the ratio (Fieller 1954; Tamhane & Logan 2004): it excludes 0 exactly when the test of the difference
         rejects. "fieller plug-in" fixes the degrees of freedom at the estimated ratio (Hasler, Vonk & Hothorn 2008,
         eq. 8). "delta" is symmetric about the estimate, "log" is so on the log scale; both may contradict the test
         of the difference, and their p-values are their own.

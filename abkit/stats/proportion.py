@@ -208,7 +208,7 @@ def _hybrid_bounds(
 
 
 def _ratio_bound(rate_t: float, rate_c: float, spread_t: float, spread_c: float, side: float) -> float:
-    """Solve (rate_t - r rate_c)^2 = spread_t^2 + r^2 spread_c^2 for r (Donner & Zou 2012, eq. 9)."""
+    """Solve (rate_t - r rate_c)^2 = spread_t^2 + r^2 spread_c^2 for r (Donner & Zou 2012)."""
     curve = rate_c**2 - spread_c**2
     middle = rate_t * rate_c
     outer = rate_t**2 - spread_t**2

@@ -140,7 +140,7 @@ def rate_ratio(
         As in `rate_difference`.
     method : {"koopman", "miettinen-nurminen", "katz", "donner-zou"}
         Koopman's score interval (1984); Miettinen & Nurminen's (1985) with N/(N - 1); Katz, Baptista, Azen & Pike's
-        (1978) on the log scale; the hybrid score interval of Donner & Zou (2012, eq. 9).
+        (1978) on the log scale; the hybrid score interval of Donner & Zou (2012).
 
     Returns
     -------

@@ -67,7 +67,7 @@ class Scenario:
         Of a covariate known before exposure: the variance falls by its square (Deng et al. 2013, eq. 5).
     rows_per_unit, icc, rows_cv : array_like
         `sd` or `rate` is that of a row, and each unit gives this many, alike to the degree `icc`, with this coefficient
-        of variation of their number (Kish 1965; Eldridge, Ashby & Kerry 2006, eq. 3).
+        of variation of their number (Kish 1965; Eldridge, Ashby & Kerry 2006).
     alpha : array_like
         Chance of a false rejection in the whole family.
     alternative : {"two-sided", "greater", "less"}

@@ -73,7 +73,7 @@ def _parse(url: str | URL) -> URL:
         address = make_url(text.replace("postgres://", "postgresql://", 1) if text.startswith("postgres:") else text)
     except ArgumentError:
         raise ParameterError(
-            f"{url!r} is not the address of a store; use sqlite:///abkit.db or postgresql://user@host/database"
+            f"{_without_password(text)!r} is not the address of a store; use sqlite:///abkit.db or postgresql://user@host/database"
         ) from None
     backend = address.get_backend_name()
     if backend == "postgresql":
@@ -81,6 +81,12 @@ def _parse(url: str | URL) -> URL:
     if backend == "sqlite":
         return address.set(drivername="sqlite+pysqlite")
     raise ParameterError(f"a store is in SQLite or PostgreSQL, not in {backend}; use sqlite:///abkit.db")
+
+
+def _without_password(text: str) -> str:
+    """What cannot be parsed may still hold a password."""
+    head, sign, tail = text.rpartition("@")
+    return f"***@{tail}" if sign and head else text
 
 
 def _open_sqlite(address: URL) -> Engine:

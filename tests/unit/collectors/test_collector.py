@@ -242,6 +242,12 @@ def test_rows_of_a_where_filter() -> None:
     assert sum(snapshot.rows.values()) == ((frame["calls"] > 4) & (frame["success"] == 1)).sum()
 
 
+def test_words_of_a_rate_are_answered_with_the_column_to_make() -> None:
+    frame = pd.DataFrame({"variant": ["a", "a", "b", "b"], "hit?": ["yes", "no", "no", "yes"]})
+    with pytest.raises(DataError, match=r"frame\['hit\?'\] == 'yes'"):
+        collect(experiment(Proportion("hit?")), Source.frame(frame), now=NOW)
+
+
 def test_hostile_column_names_are_names() -> None:
     name = 'x"; DROP TABLE abkit_rows; --'
     frame = events().rename(columns={"cost": name})
@@ -252,6 +258,8 @@ def test_hostile_column_names_are_names() -> None:
 BAD = {
     "absent column": ({"x": [1.0] * 4}, "cost", {}, NotFoundError, "lacks columns"),
     "absent column, near miss": ({"costs": [1.0] * 4}, "cost", {}, NotFoundError, "did you mean 'costs'"),
+    "decimal commas": ({"cost": ["0,5", "1,5", "2,5", "4,0"]}, "cost", {}, DataError, "decimal=','"),
+    "percent signs": ({"cost": ["1%", "2%", "3%", "4%"]}, "cost", {}, DataError, "remove the percent sign"),
     "text": ({"cost": ["1", "2", "oops", "4"]}, "cost", {}, DataError, "'cost': 1 of 4 rows hold text.*'oops'"),
     "nan": (
         {"cost": [1.0, 2, float("nan"), 4]},
@@ -486,6 +494,7 @@ def test_the_header_says_what_separates_columns(tmp_path: Path, separator: str) 
     [
         (b"variant,x,x\na,1,2\nb,1,2\n", "names the column 'x' twice"),
         ("variant,x,\xe9\na,1,2\n".encode("latin-1"), "is not UTF-8 text"),
+        ("variant,x\na,1\nb,2\nä,3\n".encode("latin-1"), r"is not UTF-8 text \(.*4\); save it as UTF-8"),
         ("variant,x\na,1\n".encode("utf-16"), "UTF-8"),
         (b"variant,x\na,1\nb,2,3,4\na,1\n", "mend that line"),
     ],

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from abkit.assignment import Split
 from abkit.collectors import Source, collect
+from abkit.collectors import observations as loading
 from abkit.collectors.observation_rows import BadRowError, read_row
 from abkit.collectors.observation_writes import ObservationTables
 from abkit.collectors.observations import MetricsCollector
@@ -32,11 +33,11 @@ from abkit.snapshot import MetricMoments, NotCollected
 from abkit.stats import delta_method
 from abkit.store.assignments import add_assignments, read_variants
 from abkit.store.engine import reading, with_retry, writing
-from abkit.store.observation_tables import observation_keys, observations, quarantine, streams
+from abkit.store.observation_tables import key_pieces, key_runs, observations, quarantine, streams
 from abkit.store.tables import assignments
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-TABLES = ObservationTables(streams, observations, observation_keys, quarantine)
+TABLES = ObservationTables(streams, observations, key_runs, key_pieces, quarantine)
 AT = "2026-11-21T10:00:00Z"
 
 
@@ -89,6 +90,11 @@ def row(number: int, **changes: object) -> dict[str, object]:
 def count(engine: Engine, table: object = observations) -> int:
     with engine.connect() as connection:
         return connection.scalar(select(func.count()).select_from(table))
+
+
+def keys(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return sum(len(events) // 8 for events in connection.scalars(select(key_pieces.c.events)))
 
 
 def values(engine: Engine) -> list[float]:
@@ -422,7 +428,7 @@ def kill_while_loading(url: str, engine: Engine, root: Path, moments: Sequence[f
         loader.stdout.close()
         sizes.append(count(engine))
         assert sizes[-1] % 500 == 0
-        assert count(engine, observation_keys) == sizes[-1]
+        assert keys(engine) == sizes[-1]
     assert sizes == sorted(sizes)
     got = collector(engine).record_many((row(number) for number in range(20_000)), experiment_id="e1")
     assert got.added + got.repeated == 20_000
@@ -464,7 +470,7 @@ def test_a_full_disk_stores_nothing_of_the_batch_and_says_so(sqlite_url: str, op
     with pytest.raises(StoreError, match="disk is full"):
         one.record_many([row(number) for number in range(20_000)], experiment_id="e1")
     assert count(engine) == 1000
-    assert count(engine, observation_keys) == 1000
+    assert keys(engine) == 1000
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
     assert one.record_many([row(number) for number in range(20_000)], experiment_id="e1").added == 19_000
@@ -483,6 +489,19 @@ HOSTILE = [
     "%s",
     "é" * 90,
 ]
+
+
+def test_a_load_that_stores_while_it_reads_is_the_same_load(store: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_ROWS_IN_A_BATCH", 100)
+    one = collector(store, overlaps=True)
+    rows = [row(number, value="x" if number == 777 else number) for number in range(1050)]
+    got = one.record_many(iter(rows), experiment_id="e1")
+    assert (got.rows, got.added, got.rejected) == (1050, 1049, 1)
+    with pytest.raises(DataError, match=r"more than the 0 allowed; 0 observations before them are stored"):
+        one.record_many(rows, experiment_id="e1", max_errors=0)
+    with pytest.raises(NotFoundError, match="no experiment"):
+        one.record_many(rows, experiment_id="zzz")
+    assert one.record_many(rows, experiment_id="e1").repeated == 1049
 
 
 def test_hostile_text_is_text(store: Engine) -> None:

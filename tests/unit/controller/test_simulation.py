@@ -51,6 +51,16 @@ def test_ids_are_read_as_the_text_they_are(tmp_path: Path, name: str) -> None:
             read_ids(str(path), "team")
 
 
+def test_the_header_of_a_file_of_ids_says_what_separates_columns(tmp_path: Path) -> None:
+    path = tmp_path / "ids.csv"
+    path.write_text("user_id;team;spend\n007;x;1,5\n7;y;2,5\n", encoding="utf-8-sig")
+    ids, teams = read_ids(str(path), "team")
+    assert (list(ids), list(teams)) == (["007", "7"], ["x", "y"])
+    path.write_text("Customer ID;spend\n007;1,5\n")
+    with pytest.raises(NotFoundError, match=r"no column 'user_id'.*Customer ID.*or the only one of the file"):
+        read_ids(str(path))
+
+
 def test_files_that_cannot_be_read_are_said_to_be(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("")
     (tmp_path / "b.txt").write_bytes(b"\xff\xfe")

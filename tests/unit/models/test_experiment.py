@@ -110,6 +110,20 @@ def test_unknown_keys_are_errors_with_a_suggestion() -> None:
         Mean("x", gaol="minimize")  # type: ignore[call-arg]
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"variants": ["plain", "warming"]}, "variants.0: must be a Variant, or a mapping of its keys (got 'plain')"),
+        ({"variants": {"plain": 50, "warming": 50}}, "variants: must be a list"),
+        ({"primary_metric": "Solved?"}, "Proportion('Solved?'), in a file {kind: proportion, column: Solved?}"),
+    ],
+)
+def test_what_newcomers_write_is_answered_with_what_to_write(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        experiment(**changes)
+    assert said in str(caught.value)
+
+
 def test_a_preset_may_be_renamed_and_pointed_elsewhere() -> None:
     one = experiment(secondary_metrics=["latency_p95", {"preset": "latency_p50", "column": "latency_s", "name": "p50"}])
     assert one.secondary_metrics[0] == presets.latency_p95
@@ -188,6 +202,11 @@ def test_a_key_that_is_there_twice_is_refused() -> None:
     text = experiment().to_yaml() + "confidence_level: 0.9\n"
     with pytest.raises(DefinitionError, match="'confidence_level' is there twice, in lines"):
         Experiment.from_yaml(text)
+
+
+def test_text_that_yaml_takes_for_a_list_is_answered_with_quotes() -> None:
+    with pytest.raises(DefinitionError, match="in quotes"):
+        Experiment.from_yaml("key: warming\nprimary_metric: {kind: mean, column: Answer time [s]}\n")
 
 
 def test_a_file_nested_too_deep_is_refused() -> None:

@@ -94,3 +94,9 @@ def test_geometric_lift_is_welch_on_logarithms():
 def test_log_interval_beyond_all_floats_is_no_number():
     answer = mean_lift(Summary(3, 1.0, 1.0), Summary(3, 0.1, 812.0), method="log")
     assert (answer.high, answer.reason) == (None, Reason.NOT_FINITE)
+
+
+def test_with_a_handful_of_units_the_lift_still_says_what_the_difference_says():
+    lift = mean_lift(Summary(3, 1, 1), Summary(3, 16, 4), level=0.999)
+    assert lift.p_value > 0.001
+    assert lift.high == 0.0

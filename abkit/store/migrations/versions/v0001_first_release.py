@@ -153,38 +153,66 @@ def _create_access() -> None:
 
 def _create_observations() -> None:
     op.create_table(
-        "observation_keys",
+        "observation_key_runs",
         sa.Column("stream", sa.BigInteger(), nullable=False),
-        sa.Column("event_key", sa.BigInteger(), nullable=False),
-        sa.Column("payload_key", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("stream", "event_key", name=op.f("pk_observation_keys")),
-        sqlite_with_rowid=False,
+        sa.Column("level", sa.Integer(), nullable=False, comment="the power of eight that is its size, rounded down"),
+        sa.Column("run", sa.BigInteger(), nullable=False, comment="the number of the batch that wrote it"),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("stream", "level", "run", name=op.f("pk_observation_key_runs")),
+    )
+    op.create_table(
+        "observation_key_pieces",
+        sa.Column("stream", sa.BigInteger(), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("piece", sa.Integer(), nullable=False, comment="the first bits of its keys"),
+        sa.Column("run", sa.BigInteger(), nullable=False),
+        sa.Column("events", sa.LargeBinary(), nullable=False, comment="sorted uint64, little-endian"),
+        sa.Column(
+            "marks",
+            sa.LargeBinary(),
+            nullable=False,
+            comment="for each event, its second half and the payload's key",
+        ),
+        sa.PrimaryKeyConstraint("stream", "level", "piece", "run", name=op.f("pk_observation_key_pieces")),
     )
     op.create_table(
         "observation_quarantine",
         sa.Column("stream", sa.BigInteger(), nullable=False),
         sa.Column("event_key", sa.BigInteger(), nullable=False),
+        sa.Column("event_check", sa.BigInteger(), nullable=False),
         sa.Column("payload_key", sa.BigInteger(), nullable=False),
         sa.Column("arrived_at", sa.BigInteger(), nullable=False, comment="microseconds since 1970, UTC"),
         sa.Column("observation", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint("stream", "event_key", "payload_key", name=op.f("pk_observation_quarantine")),
+        sa.PrimaryKeyConstraint(
+            "stream", "event_key", "event_check", "payload_key", name=op.f("pk_observation_quarantine")
+        ),
     )
     op.create_table(
         "observation_streams",
         sa.Column("organization_id", sa.Text(), nullable=False),
         sa.Column("experiment_id", sa.Text(), nullable=False),
         sa.Column("stream", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "batches", sa.BigInteger(), nullable=False, comment="stored so far; whoever stores one holds this row"
+        ),
         sa.PrimaryKeyConstraint("organization_id", "experiment_id", name=op.f("pk_observation_streams")),
         sa.UniqueConstraint("stream", name=op.f("uq_observation_streams_stream")),
     )
     op.create_table(
         "observations",
         sa.Column("stream", sa.BigInteger(), nullable=False),
-        sa.Column("event_key", sa.BigInteger(), nullable=False),
         sa.Column("user_id", sa.Text(), nullable=False),
         sa.Column("variant", sa.Text(), nullable=False),
         sa.Column("metric_type", sa.Text(), nullable=False),
         sa.Column("value", sa.Double(), nullable=False),
         sa.Column("observed_at", sa.BigInteger(), nullable=False, comment="microseconds since 1970, UTC"),
     )
-    op.create_index("ix_observations_stream", "observations", ["stream"], unique=False)
+    op.create_index(
+        "ix_observations_stream",
+        "observations",
+        ["stream"],
+        unique=False,
+        postgresql_using="brin",
+        postgresql_ops={"stream": "int8_minmax_multi_ops"},
+        postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
+    )

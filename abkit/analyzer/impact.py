@@ -1,0 +1,48 @@
+"""What a difference adds up to: per thousand rows, or per thirty days at the present rate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from abkit.analyzer.result import ComparisonResult, Impact, MetricResult
+from abkit.snapshot import Snapshot
+
+_ROUND, _MONTH = 1000, 30
+_UNITS = {"usd": "USD", "eur": "EUR", "tokens": "tokens", "s": "s", "seconds": "s", "ms": "ms"}
+
+
+def with_impact(metric: MetricResult, snapshot: Snapshot) -> MetricResult:
+    """Add to every comparison what its difference adds up to, where differences of rows may be added up.
+
+    Means and rates are per row, so that times the number of rows they are totals; ratios and quantiles are not.
+    """
+    if metric.kind not in {"mean", "proportion"}:
+        return metric
+    found = tuple(replace(one, impact=_impact(metric, one, snapshot)) for one in metric.comparisons)
+    return replace(metric, comparisons=found)
+
+
+def _impact(metric: MetricResult, one: ComparisonResult, snapshot: Snapshot) -> Impact | None:
+    value, low, high = one.difference.value, one.difference.low, one.difference.high
+    if value is None or low is None or high is None:
+        return None
+    units = sum(snapshot.units.values())
+    rows = max(units, sum(snapshot.rows.values()))  # totals stand for more units than they have rows
+    amount, days = _ROUND, None
+    if snapshot.days is not None and snapshot.days >= 1:
+        amount, days = round(_MONTH * rows / snapshot.days), _MONTH
+    total, least, most = (amount * part for part in (value, low, high))
+    return Impact(amount, "units" if rows == units else "rows", days, unit_of(metric), total, least, most)
+
+
+def unit_of(metric: MetricResult) -> str:
+    """Return the unit that a metric's name ends with; a rate counts its own ones.
+
+    Examples
+    --------
+    >>> unit_of(MetricResult("cost_usd", "mean", "primary", "minimize", {}, ())), unit_of(
+    ...     MetricResult("score", "mean", "primary", "minimize", {}, ())
+    ... )
+    ('USD', '')
+    """
+    return "" if metric.kind == "proportion" else _UNITS.get(metric.name.rsplit("_", 1)[-1].lower(), "")

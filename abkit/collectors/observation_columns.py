@@ -1,0 +1,137 @@
+"""Rows read a column at a time, where all of them are as they should be."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import Any, Final
+
+import numpy as np
+
+from abkit.collectors.observation_rows import FIELDS, LONGEST_ID, LONGEST_NAME
+
+_LATEST: Final = 7_258_118_400_000_000  # the year 2200
+_TEXTS: Final = {
+    "user_id": LONGEST_ID,
+    "metric_type": LONGEST_NAME,
+    "variant_id": LONGEST_NAME,
+    "event_id": LONGEST_ID,
+}
+_OPTIONAL: Final = ("variant_id", "event_id")
+
+
+def columns_of(rows: Any, experiment_id: str | None) -> tuple[str, Any] | None:
+    """Return the experiment and the columns of rows: text is text, numbers are finite, times are in range.
+
+    None where one row is of another kind, or of another experiment: then each needs a look of its own, which takes ten
+    times as long and gives the same.
+
+    Parameters
+    ----------
+    rows : list, or Arrow record batch
+    experiment_id : str or None
+        Of rows that name none.
+    """
+    import pyarrow as pa
+
+    found = _fields(rows)
+    if found is None:
+        return None
+    named = _experiment(found.pop("experiment_id", None), experiment_id)
+    try:
+        texts = {name: _texts(found.get(name), len(rows), name) for name in _TEXTS}
+        value = _values(found.get("value"))
+        times = _times(found.get("observed_at"), len(rows))
+    except (TypeError, ValueError, OverflowError, pa.ArrowException):
+        return None
+    undated = times is None or (times.null_count and texts["event_id"].null_count)
+    if named is None or value is None or undated:
+        return None
+    columns = {**texts, "value": value, "observed_at": times}
+    return named, pa.table({name: columns[name] for name in FIELDS[1:]})
+
+
+def _fields(rows: Any) -> dict[str, Any] | None:
+    if not isinstance(rows, list):
+        found = dict(zip(rows.schema.names, rows.columns, strict=True))
+        return found if len(found) == rows.num_columns and set(found) <= set(FIELDS) else None
+    if set(map(type, rows)) != {dict}:
+        return None
+    names = set().union(*rows)
+    if not names <= set(FIELDS):
+        return None
+    if set(map(len, rows)) == {len(names)}:  # all rows have all names
+        return {name: list(map(itemgetter(name), rows)) for name in names}
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _experiment(column: Any, otherwise: str | None) -> str | None:
+    given = set(column.unique().to_pylist() if hasattr(column, "unique") else column or ())
+    one, *others = {otherwise} if given <= {None, ""} else given
+    fits = isinstance(one, str) and 0 < len(one) <= LONGEST_NAME and one.isascii() and "\0" not in one
+    return one if fits and not others else None
+
+
+def _texts(given: Any, size: int, name: str) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if given is None:
+        column = pa.nulls(size, pa.string())
+    elif isinstance(given, list):
+        column = pa.array(given, pa.string())
+    else:
+        column = _cast_texts(given)
+    if column.null_count and name not in _OPTIONAL:
+        raise ValueError(name)
+    length = pc.binary_length(column)
+    shortest, largest = pc.min(length).as_py(), pc.max(length).as_py()
+    if shortest is not None and (
+        shortest == 0 or largest > _TEXTS[name] or pc.any(pc.match_substring(column, "\0")).as_py()
+    ):
+        raise ValueError(name)
+    return column
+
+
+def _cast_texts(column: Any) -> Any:
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    if not (text or pa.types.is_integer(kind) or pa.types.is_null(kind)):
+        raise ValueError(str(kind))
+    return column.cast(pa.string())
+
+
+def _values(given: Any) -> Any:
+    """Finite numbers; Python would take 1_000 for one."""
+    import pyarrow as pa
+
+    if given is None:
+        return None
+    if isinstance(given, list):
+        given = pa.array(given, pa.string() if given and isinstance(given[0], str) else pa.float64())
+    if pa.types.is_boolean(given.type) or given.null_count:
+        return None
+    found = given.cast(pa.float64())
+    return found if np.isfinite(found.to_numpy()).all() else None
+
+
+def _times(given: Any, size: int) -> Any:
+    """Microseconds since 1970, or None where a look at each row is needed."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if given is None:
+        return pa.nulls(size, pa.int64())
+    if isinstance(given, list):
+        first = next((value for value in given if value is not None), None)
+        given = pa.array(given, pa.string() if isinstance(first, str) else pa.timestamp("us", "UTC"))
+    if pa.types.is_string(given.type) or pa.types.is_large_string(given.type):
+        first = next((value for value in given.slice(0, 100).to_pylist() if value is not None), "")
+        zoned = first.endswith(("Z", "+00:00"))
+        given = given.cast(pa.timestamp("us", "UTC") if zoned else pa.timestamp("us"))
+    elif not (pa.types.is_timestamp(given.type) or pa.types.is_null(given.type)):
+        return None
+    found = given.cast(pa.timestamp("us", getattr(given.type, "tz", None))).cast(pa.int64())
+    least, most = pc.min(found).as_py(), pc.max(found).as_py()
+    return found if least is None or (least >= 0 and most < _LATEST) else None

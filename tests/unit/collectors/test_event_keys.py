@@ -1,0 +1,204 @@
+"""Events are known again by their keys: in every form of the runs, next to other writers, and when keys collide."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select
+
+from abkit.collectors import key_ledger
+from abkit.collectors import observations as loading
+from abkit.collectors.event_keys import EventKeys
+from abkit.collectors.key_sieve import MOST_WORDS, Sieve, words_for
+from abkit.collectors.observation_batch import Batch
+from abkit.collectors.observation_columns import columns_of
+from abkit.collectors.observation_rows import BadRowError, read_row
+from abkit.store.observation_tables import key_pieces, key_runs
+from tests.unit.collectors.test_observations import collector, count, keys, row, values
+
+random = np.random.default_rng(11)
+
+
+def some_keys(size: int) -> EventKeys:
+    return EventKeys(*(random.integers(0, 2**64, size, dtype=np.uint64) for _ in range(3)))
+
+
+@pytest.fixture
+def small_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of seven rows, and runs in pieces from the first level on."""
+    monkeypatch.setattr(loading, "_ROWS_IN_A_BATCH", 7)
+    monkeypatch.setattr(key_ledger, "_FIRST_CUT", 0)
+
+
+def stored_runs(engine: Engine) -> list[tuple[int, int, int]]:
+    with engine.connect() as connection:
+        return [tuple(found) for found in connection.execute(select(key_runs.c.level, key_runs.c.run, key_runs.c.size))]
+
+
+@pytest.mark.parametrize("sifted", [True, False])
+def test_merged_runs_hold_every_key(
+    store: Engine, small_levels: None, monkeypatch: pytest.MonkeyPatch, sifted: bool
+) -> None:
+    if not sifted:
+        monkeypatch.setattr(key_ledger, "_SIFTED_ANYWAY", -(1 << 40))
+        monkeypatch.setattr(key_ledger, "_SMALLEST_PIECE", 0)
+    rows = [row(number) for number in range(1200)]
+    assert collector(store).record_many(rows, experiment_id="e1").added == 1200
+    runs = stored_runs(store)
+    assert sum(size for _, _, size in runs) == 1200
+    assert max(Counter(level for level, _, _ in runs).values()) < 8
+    assert max(level for level, _, _ in runs) == 2
+    assert all(8**level <= size < 8 ** (level + 1) for level, _, size in runs)
+    with store.connect() as connection:
+        for found in connection.execute(select(key_pieces)):
+            events = np.frombuffer(found.events, "<u8")
+            assert (np.diff(events) >= 0).all()
+            bits = 3 * found.level
+            assert not bits or set(events >> np.uint64(64 - bits)) == {found.piece}
+    again = collector(store).record_many(reversed(rows), experiment_id="e1")
+    assert (again.added, again.repeated) == (0, 1200)
+    changed = collector(store).record_many([{**one, "value": -1.0} for one in rows[::10]], experiment_id="e1")
+    assert (changed.added, changed.quarantined) == (0, 120)
+    assert count(store) == keys(store) == 1200
+
+
+def test_what_another_process_stored_is_known(store: Engine, small_levels: None) -> None:
+    one, other = collector(store), collector(store)
+    for start in range(0, 600, 100):
+        part = [row(number) for number in range(start, start + 100)]
+        assert one.record_many(part, experiment_id="e1").added == 100
+        assert other.record_many(part, experiment_id="e1").repeated == 100
+        one, other = other, one
+    assert values(store) == [number / 4 for number in range(600)]
+
+
+@pytest.mark.parametrize("bits", [0, 2])
+def test_events_whose_keys_agree_in_half_are_different_events(
+    store: Engine, monkeypatch: pytest.MonkeyPatch, bits: int
+) -> None:
+    usual: Callable[..., EventKeys] = EventKeys.of
+
+    def colliding(rows: object, database: object) -> EventKeys:
+        found = usual(rows, database)
+        return EventKeys((found.events & np.uint64((1 << bits) - 1)) << np.uint64(62), found.checks, found.payloads)
+
+    monkeypatch.setattr(EventKeys, "of", staticmethod(colliding))
+    one = collector(store)
+    rows = [row(number) for number in range(300)]
+    assert one.record_many([*rows, *rows], experiment_id="e1").added == 300
+    got = collector(store).record_many([*rows[::3], {**rows[5], "value": 99.0}, row(999)], experiment_id="e1")
+    assert (got.added, got.repeated, got.quarantined) == (1, 100, 1)
+    assert count(store) == 301
+
+
+def test_many_experiments_share_the_memory_of_sieves(store: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_ledger, "MOST_WORDS", 3 << 12)
+    one = collector(store)
+    for attempt in range(2):
+        for number in range(6):
+            got = one.record_many([row(n) for n in range(50)], experiment_id=f"e{number}")
+            assert (got.added, got.repeated) == ((50, 0), (0, 50))[attempt]
+    assert len(one._store._ledger._sieves) == 3
+
+
+def test_a_sieve_lets_every_key_pass_that_is_in_and_few_others() -> None:
+    size = 50_000
+    inside, outside = some_keys(size).events, some_keys(size).events
+    sieve = Sieve(words_for(size))
+    for part in np.array_split(inside, 7):
+        sieve.add(part)
+    assert sieve.may_hold(inside).all()
+    assert sieve.may_hold(outside).mean() < 0.005
+    assert sieve.has_room(size)
+    assert not sieve.has_room(10 * size)
+    assert words_for(10**12) == MOST_WORDS
+
+
+def test_matching_finds_what_is_there() -> None:
+    stored = EventKeys.merged([some_keys(size) for size in (40, 0, 300)])
+    wanted = EventKeys.merged([stored.taken(slice(10, 200, 7)), some_keys(50)])
+    places, there = stored.match(wanted)
+    np.testing.assert_array_equal(stored.events[there], wanted.events[places])
+    assert len(places) == len(range(10, 200, 7))
+    back = EventKeys.read(*stored.written())
+    for name in ("events", "checks", "payloads"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(stored, name))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=30), st.integers(1, 2**60))
+def test_the_first_of_each_event_stands_for_it(pairs: list[tuple[int, int]], scale: int) -> None:
+    events, checks = np.array(pairs, np.uint64).reshape(-1, 2).T
+    first, group = EventKeys(events * np.uint64(scale), checks, checks).grouped()
+    assert [pairs[place] for place in first] == sorted(set(pairs))
+    assert [pairs.index(pair) for pair in pairs] == first[group].tolist()
+
+
+def test_keys_stay_as_they_are() -> None:
+    """What is stored is known again by these numbers: md5 of the texts, as any other language has it."""
+    one = Batch.of([(1, read_row(row(1), "e1")), (2, read_row(row(2, event_id=None), "e1"))])
+    found = EventKeys.of(one.columns, duckdb.connect())
+    halves = zip(found.events.tolist(), found.checks.tolist(), strict=True)
+    bits = np.float64(0.5).view(np.int64)
+    for (event, check), text in zip(halves, ("id:event-1", f"u2\0cost\0{bits}@1795255200000000"), strict=True):
+        assert (event << 64 | check).to_bytes(16, "little") == hashlib.md5(text.encode()).digest()
+    assert found.payloads[1] == found.events[1]
+
+
+texts = st.sampled_from(["u1", "é", "", "7", "a\0", "x" * 201, None, 7, True, 1.5])
+odd_rows = st.fixed_dictionaries(
+    {
+        "user_id": texts,
+        "metric_type": texts,
+        "value": st.sampled_from([1.5, 2, "3", "x", "1_0", None, float("nan"), True, "1e3"]),
+    },
+    optional={
+        "observed_at": st.sampled_from(
+            ["2026-11-21", "2026-11-21T10:00:00Z", "2026-11-21T10:00:00+02:00", None, "x", 5]
+        ),
+        "event_id": texts,
+        "variant_id": texts,
+        "experiment_id": st.sampled_from(["e1", "e2", "", None]),
+    },
+)
+
+
+def one_by_one(rows: list[dict[str, object]]) -> Iterator[dict[str, object]]:
+    for one in rows:
+        found = read_row(one, "e0")
+        yield Batch.of([(1, found)]).row(0)
+
+
+@given(st.lists(odd_rows, min_size=1, max_size=3))
+def test_columns_hold_what_rows_hold(rows: list[dict[str, object]]) -> None:
+    found = columns_of(rows, "e0")
+    if found is not None:
+        named, columns = found
+        assert [{"experiment_id": named, **one} for one in columns.to_pylist()] == list(one_by_one(rows))
+
+
+FRAMES = {
+    "text": pa.array(["u1", "u2"]),
+    "dictionary": pa.array(["u1", "u2"]).dictionary_encode(),
+    "numbers": pa.array([1, 2]),
+    "fractions": pa.array([1.5, 2.5]),
+    "truth": pa.array([True, False]),
+}
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_columns_of_a_frame_hold_what_its_rows_hold(kind: str) -> None:
+    frame = pa.table({"user_id": FRAMES[kind], "metric_type": ["m", "m"], "value": [1, 2], "event_id": [1, 2]})
+    found = columns_of(frame.to_batches()[0], "e0")
+    if kind in {"fractions", "truth"}:
+        assert found is None
+        with pytest.raises(BadRowError, match="user_id: expected text"):
+            list(one_by_one(frame.to_pylist()))
+    else:
+        assert found is not None
+        assert [{"experiment_id": "e0", **one} for one in found[1].to_pylist()] == list(one_by_one(frame.to_pylist()))
