@@ -126,6 +126,27 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Tenure:
+    """The primary metric by days since each unit's first row.
+
+    Parameters
+    ----------
+    days : tuple of int
+    units : dict
+        Variant name -> units with rows on each of those days.
+    blocks : tuple of Moments
+        One per variant, over units: total and count of the first day, then of the second, and so on.
+    level : RatioLevel
+        From a day's total and count to its level.
+    """
+
+    days: tuple[int, ...]
+    units: dict[str, tuple[int, ...]]
+    blocks: tuple[Moments, ...]
+    level: RatioLevel
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Collected counts and moments, as of a time.
 
@@ -166,6 +187,8 @@ class Snapshot:
         Units by the day of their first row, where the data has a time and is randomized.
     distributions : tuple of Distribution
         One for each column of a mean or a quantile.
+    tenure : Tenure, str or None
+        By days since each unit's first row, or why not; None where it was not asked for.
     """
 
     variants: tuple[str, ...]
@@ -187,6 +210,7 @@ class Snapshot:
     segments: tuple[Segmentation, ...] = ()
     arrivals: Arrivals | None = None
     distributions: tuple[Distribution, ...] = ()
+    tenure: Tenure | str | None = None
 
     @property
     def units_per_day(self) -> float | None:

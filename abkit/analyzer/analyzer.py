@@ -23,6 +23,7 @@ from abkit.analyzer.result import (
     VariantSummary,
 )
 from abkit.analyzer.segments import segment_results
+from abkit.analyzer.tenure import tenure_result
 from abkit.models import Experiment
 from abkit.named import Named
 from abkit.snapshot import Snapshot
@@ -82,6 +83,7 @@ def analyze_snapshot(experiment: Experiment, snapshot: Snapshot) -> Analysis:
         segments=segment_results(experiment, snapshot),
         daily=daily_results(experiment, snapshot),
         distributions=tuple(distribution_results(experiment, snapshot)),
+        tenure=tenure_result(experiment, snapshot),
     )
 
 

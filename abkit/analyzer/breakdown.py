@@ -1,4 +1,4 @@
-"""What an analysis says about parts of the data: segments, days, tails."""
+"""What an analysis says about parts of the data: segments, days, tails, tenure."""
 
 from __future__ import annotations
 
@@ -130,3 +130,34 @@ class DistributionResult(Displayed):
     probabilities: tuple[float, ...]
     curves: tuple[Curve, ...]
     effects: tuple[QuantileEffect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TenureEffect:
+    """The effect on rows of one day since the units' first; intervals hold for all days together."""
+
+    day: int
+    units: dict[str, int]
+    difference: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class TenureTrend:
+    """Whether one variant's effect drifts: change of the difference per day; exploratory, at one look."""
+
+    variant: str
+    slope: Interval
+    p_value_adjusted: float | None
+    is_significant: bool
+    confidence_level: float
+    text: str
+    effects: tuple[TenureEffect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TenureResult:
+    """The primary metric's effect by days since a unit's first row; without trends, with the reason."""
+
+    metric: str
+    trends: tuple[TenureTrend, ...] = ()
+    reason: str | None = None

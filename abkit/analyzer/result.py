@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from abkit.analyzer.breakdown import DailyResult, DistributionResult, SegmentResult
+from abkit.analyzer.breakdown import DailyResult, DistributionResult, SegmentResult, TenureResult
 from abkit.analyzer.interval import Interval as Interval
 from abkit.analyzer.interval import LevelEstimate as LevelEstimate
 from abkit.analyzer.plan_summary import PlanSummary
@@ -252,6 +252,7 @@ class Analysis(Displayed):
     segments: tuple[SegmentResult, ...] = ()
     daily: tuple[DailyResult, ...] = ()
     distributions: tuple[DistributionResult, ...] = ()
+    tenure: TenureResult | None = None
     schema: str = field(default=SCHEMA)
 
     @property

@@ -20,6 +20,7 @@ from abkit.collectors.reduction import moments_of, paired_moments
 from abkit.collectors.segments import collect_segments
 from abkit.collectors.source import Source
 from abkit.collectors.summary import collect_summary
+from abkit.collectors.tenure import collect_tenure
 from abkit.collectors.terms import Reading, level_of, read_ahead, term_of
 from abkit.errors import NotFoundError, ParameterError
 from abkit.models import Experiment, Proportion
@@ -78,6 +79,7 @@ def collect(
             segments=collect_segments(engine, rows, terms, used, census, reading),
             arrivals=count_arrivals(engine, rows, census),
             distributions=collect_distributions(engine, rows, list(used.values()), census),
+            tenure=collect_tenure(engine, rows, snapshot, experiment.primary_metric, census, reading),
         )
 
 

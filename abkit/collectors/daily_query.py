@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CTE, Select, Text, and_, case, cast, func, select
+from sqlalchemy import CTE, Double, Select, Text, and_, case, cast, func, select
 
 from abkit.collectors.dialects import DayOf
 from abkit.collectors.query import Expression, Rows, Term, columns_of, sums_of, the_one
@@ -87,3 +87,28 @@ def new_units(rows: Rows, values: Sequence[str]) -> Select[Any]:
         units = of_unit.group_by(rows.unit).cte("units")
     days = select(units.c.variant, DayOf(units.c.seconds).label("day")).where(units.c.variant.is_not(None)).cte("days")
     return select(days.c.variant, days.c.day, func.count().label("units")).group_by(days.c.variant, days.c.day)
+
+
+def days_since_first(rows: Rows, term: Term, values: Sequence[str], days: int) -> Select[Any]:
+    """Read each unit that counts: the place of its variant, then what the term added up on each day since its first.
+
+    The first two columns of the term; a row's day is the number of full days since the unit's first row.
+    """
+    kept = rows.of_variants(values)
+    seconds = rows.seconds
+    first = select(rows.unit.label("unit"), the_one(rows.variant).label("variant"), func.min(seconds).label("first"))
+    opened = first.where(kept).group_by(rows.unit).cte("opened")
+    parts = [part.label(f"part_{place}") for place, part in enumerate(term.columns[:2])]
+    lines = select(rows.unit.label("unit"), seconds.label("seconds"), *parts).where(kept).cte("lines")
+    elapsed = (lines.c.seconds - opened.c.first).label("elapsed")
+    joined = lines.join(opened, lines.c.unit == opened.c.unit)
+    aged = select(opened.c.unit, opened.c.variant, elapsed, lines.c.part_0, lines.c.part_1).select_from(joined)
+    aged_rows = aged.where(opened.c.variant.is_not(None)).cte("aged")
+    place = case(*((aged_rows.c.variant == value, float(at)) for at, value in enumerate(values)))
+    sums = [
+        func.coalesce(func.sum(part).filter(DayOf(aged_rows.c.elapsed) == day), 0.0)
+        for day in range(days)
+        for part in (aged_rows.c.part_0, aged_rows.c.part_1)
+    ]
+    named = [cast(part, Double).label(f"column_{at}") for at, part in enumerate([func.min(place), *sums])]
+    return select(*named).group_by(aged_rows.c.unit).order_by(aged_rows.c.unit)

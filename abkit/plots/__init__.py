@@ -26,6 +26,7 @@ from abkit.plots.results import (
     power_by_size,
 )
 from abkit.plots.segments import describe_segments, metrics_by, segment_rows, segments
+from abkit.plots.tenure import describe_tenure, tenure
 from abkit.plots.tradeoff import cost_against_success, describe_cost_against_success, unbeaten
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "describe_segments",
     "describe_series",
     "describe_split",
+    "describe_tenure",
     "describe_verdicts",
     "distribution",
     "forest",
@@ -58,5 +60,6 @@ __all__ = [
     "save",
     "split",
     "unbeaten",
+    "tenure",
     "verdicts",
 ]

@@ -108,7 +108,7 @@ from abkit.stats.srm import SplitTest, equal_shares, sequential_srm, split_p_val
 from abkit.stats.stopping import GroupSequentialTest, stopped_estimate
 from abkit.stats.stratify import post_stratified_difference
 from abkit.stats.summary import Summary, mean_levels, trimmed
-from abkit.stats.trend import effect_trend
+from abkit.stats.trend import effect_trend, tenure_trend
 from abkit.stats.welch import WelchTests, welch_tests
 
 __all__ = [
@@ -294,6 +294,7 @@ __all__ = [
     "mean_levels",
     "trimmed",
     "effect_trend",
+    "tenure_trend",
     "Interaction",
     "interaction_test",
     "WelchTests",

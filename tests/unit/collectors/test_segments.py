@@ -200,3 +200,14 @@ def test_distributions_are_the_same_in_databases(database: Engine, design: str) 
             assert type(left.moments[q]) is type(moments)
             if isinstance(moments, MetricMoments):
                 assert_close(left.moments[q], moments)
+
+
+def test_tenure_is_the_same_in_databases(database: Engine) -> None:
+    frame = events(units=200)
+    one = experiment(Mean("cost"))
+    got = collect(one, Source.sql(database, stored(database, frame), unit="unit", time="at"), now=NOW).tenure
+    expected = collect(one, Source.frame(frame, unit="unit", time="at"), now=NOW).tenure
+    assert (got.days, got.units) == (expected.days, expected.units)
+    for left, right in zip(got.blocks, expected.blocks, strict=True):
+        np.testing.assert_allclose(left.mean, right.mean, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(left.covariance, right.covariance, rtol=1e-7, atol=1e-12)
