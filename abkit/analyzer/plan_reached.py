@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-
-from scipy import special
+from dataclasses import dataclass
 
 from abkit.analyzer.compare import MetricInference, looks_so_far
 from abkit.analyzer.deviations import find_deviations
@@ -15,11 +14,60 @@ from abkit.analyzer.result import Check, ComparisonResult, MetricResult
 from abkit.models import Experiment
 from abkit.models.design import design_hash
 from abkit.snapshot import Snapshot
-from abkit.stats import Comparison, power_at
+from abkit.stats import Comparison, detectable_effect, power_at
 
 _SHARES = (0.5, 1.0, 2.0)
 _STEPS = 9
 _CLOSE = 1.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What the primary metric can see at any size, in the treatment with the widest interval."""
+
+    experiment: Experiment
+    pair: Comparison
+    se: float
+    base: float
+    pace: Pace
+
+    @property
+    def alpha(self) -> float:
+        """Each treatment's share of the error."""
+        return self.experiment.alpha / len(self.experiment.treatments)
+
+    def _at(self, units: int) -> tuple[float, float]:
+        share = units / self.pace.units
+        multiplier = multiplier_at(self.experiment, self.pair.test, self.pair.effect(), self.alpha, share)
+        return self.se / math.sqrt(share), multiplier
+
+    def power(self, units: int, lift: float) -> float:
+        """Chance to see a lift with so many units over all variants, judged as it will be at that size."""
+        se, multiplier = self._at(units)
+        return power_at(lift * self.base, se, multiplier) if math.isfinite(multiplier) else 0.0
+
+    def mde(self, units: int) -> float | None:
+        """Smallest lift that is seen with the planned power."""
+        se, multiplier = self._at(units)
+        found = detectable_effect(se, multiplier, self.experiment.plan.power) / self.base
+        return found if math.isfinite(found) else None
+
+    def needed(self, lift: float) -> int | None:
+        """Units over all variants that see a lift with the planned power."""
+        pair = self.pair
+        return units_at(self.experiment, pair.test, pair.effect(), lift * self.base, self.alpha, self.pace)
+
+
+def _sight(
+    experiment: Experiment, inference: MetricInference | None, primary: MetricResult, one: ComparisonResult, pace: Pace
+) -> _Sight | None:
+    base = primary.levels[experiment.control.name].value
+    if inference is None or base is None or base <= 0 or not one.difference.se or one.mde is None:
+        return None
+    place = [variant.name for variant in experiment.treatments].index(one.variant)
+    treatment, control = (experiment.variants.index(v) for v in (experiment.treatments[place], experiment.control))
+    pair = Comparison(inference.levels, treatment, control, inference.tests[place])
+    return _Sight(experiment, pair, one.difference.se, base, pace)
 
 
 def summarize_plan(
@@ -33,14 +81,8 @@ def summarize_plan(
     planned, reached = experiment.planned_units, snapshot.total_units
     primary = metrics[0]
     weakest = max(primary.comparisons, key=lambda one: one.mde or 0.0)
-    base = primary.levels[experiment.control.name].value
-    power = at_planned = None
-    if weakest.mde is not None and weakest.difference.se and base:
-        shrink = math.sqrt(reached / planned)
-        se = weakest.difference.se * shrink
-        at_planned = weakest.mde * shrink
-        multiplier = weakest.mde * base / weakest.difference.se - float(special.ndtri(experiment.plan.power))
-        power = power_at(experiment.min_detectable_effect * base, se, multiplier)
+    sight = _sight(experiment, inference, primary, weakest, Pace(reached, snapshot.units_per_day))
+    power = None if sight is None else sight.power(planned, experiment.min_detectable_effect)
     look, looks = _looks(experiment, reached)
     return PlanSummary(
         inference=experiment.plan.inference,
@@ -49,7 +91,7 @@ def summarize_plan(
         units=reached,
         practical_threshold=experiment.practical_threshold,
         power_at_planned_size=power,
-        mde_at_planned_size=at_planned,
+        mde_at_planned_size=None if sight is None else sight.mde(planned),
         mde_at_reached_size=weakest.mde,
         min_runtime_days=experiment.plan.min_runtime_days,
         look=look,
@@ -57,7 +99,7 @@ def summarize_plan(
         is_final=reached >= max(planned, experiment.min_sample_size),
         design_hash=design_hash(experiment.to_dict()),
         deviations=find_deviations(experiment, snapshot, metrics, checks, power),
-        size_table=_size_table(experiment, inference, primary, weakest, Pace(reached, snapshot.units_per_day)),
+        size_table=None if sight is None else _size_table(sight, primary.name, weakest.variant),
     )
 
 
@@ -67,43 +109,20 @@ def _looks(experiment: Experiment, reached: int) -> tuple[int | None, int | None
     return len(looks_so_far(experiment.plan.looks, reached / experiment.planned_units)), experiment.plan.looks
 
 
-def _size_table(
-    experiment: Experiment, inference: MetricInference | None, primary: MetricResult, one: ComparisonResult, pace: Pace
-) -> SizeTable | None:
-    base = primary.levels[experiment.control.name].value
-    if inference is None or base is None or base <= 0 or not one.difference.se or one.mde is None:
-        return None
-    place = [variant.name for variant in experiment.treatments].index(one.variant)
-    pair = Comparison(
-        inference.levels,
-        experiment.variants.index(experiment.treatments[place]),
-        experiment.variants.index(experiment.control),
-        inference.tests[place],
-    )
-    effect, se = pair.effect(), one.difference.se
-    alpha = experiment.alpha / len(experiment.treatments)
+def _size_table(sight: _Sight, metric: str, variant: str) -> SizeTable:
+    experiment, pace = sight.experiment, sight.pace
     targets = [share * experiment.min_detectable_effect for share in _SHARES]
-    needed = [units_at(experiment, pair.test, effect, target * base, alpha, pace) for target in targets]
-
-    def power(units: int, target: float) -> float:
-        share = units / pace.units
-        multiplier = multiplier_at(experiment, pair.test, effect, alpha, share)
-        return power_at(target * base, se / math.sqrt(share), multiplier) if math.isfinite(multiplier) else 0.0
-
+    needed = [sight.needed(target) for target in targets]
     sizes = _sizes(pace.units, experiment.planned_units, needed)
     return SizeTable(
-        primary.name,
-        one.variant,
+        metric,
+        variant,
         tuple(
             EffectSize(target, units, None if units is None else pace.days_for(max(units - pace.units, 0)))
             for target, units in zip(targets, needed, strict=True)
         ),
         tuple(
-            SizePower(
-                units,
-                None if not pace.per_day else units / pace.per_day,
-                tuple(power(units, target) for target in targets),
-            )
+            SizePower(units, pace.days_for(units), tuple(sight.power(units, target) for target in targets))
             for units in sizes
         ),
     )

@@ -102,6 +102,17 @@ def test_only_the_gates_of_the_variant_that_was_judged_are_in_sight() -> None:
     assert len(set(re.findall('data-label="variant">(.*?)<', seen))) == 1
 
 
+@pytest.mark.parametrize("inference", ["group_sequential", "always_valid"])
+def test_power_of_the_planned_size_is_that_of_its_own_look(inference: str) -> None:
+    plan = ab.Plan(inference=inference)
+    half, full = (analysis_of(units=units, plan=plan, min_sample_size=2000).plan for units in (1000, 2000))
+    assert half.power_at_planned_size == pytest.approx(full.power_at_planned_size, abs=0.03)
+    assert half.mde_at_planned_size == pytest.approx(full.mde_at_planned_size, rel=0.05)
+    table = {size.units: size.powers[1] for size in half.size_table.sizes}
+    assert table[2000] == half.power_at_planned_size
+    assert table[half.size_table.effects[1].units] == pytest.approx(0.8, abs=0.01)
+
+
 def test_sizes_agree_with_the_plan_and_with_what_is_needed() -> None:
     analysis = analysis_of(min_detectable_effect=0.02)
     found, plan, one = analysis.plan.size_table, analysis.plan, analysis.primary.comparisons[0]
