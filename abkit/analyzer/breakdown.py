@@ -133,7 +133,7 @@ class DistributionResult(Displayed):
 
 
 @dataclass(frozen=True, slots=True)
-class TenureEffect:
+class TenureEffect(Displayed):
     """The effect on rows of one day since the units' first; intervals hold for all days together."""
 
     day: int
@@ -142,7 +142,7 @@ class TenureEffect:
 
 
 @dataclass(frozen=True, slots=True)
-class TenureTrend:
+class TenureTrend(Displayed):
     """Whether one variant's effect drifts: change of the difference per day; exploratory, at one look."""
 
     variant: str
@@ -155,7 +155,7 @@ class TenureTrend:
 
 
 @dataclass(frozen=True, slots=True)
-class TenureResult:
+class TenureResult(Displayed):
     """The primary metric's effect by days since a unit's first row; without trends, with the reason."""
 
     metric: str
