@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _LINES = 10
 _MOST_IN_CELL = 120
+_CELL = re.compile(
+    r"<(td|th scope=\"\w+\")>"
+)  # JupyterLab sets cells to the right: good for numbers, not for sentences
 _NUMBER = re.compile(r"[-+−]?[\d,.]+(e[-+]?\d+)?%?|[-—]")
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~$#])")
 
@@ -136,7 +139,8 @@ def to_html(card: Card) -> str:
     """
     told = Markup("").join(Markup("<p>{}</p>").format(line) for line in card.lines)
     shown = Markup("").join(html_table(table.header, table.rows, caption=table.caption) for table in card.tables)
-    return str(Markup('<div class="abkit"><p><strong>{}</strong></p>{}{}</div>').format(card.title, told, shown))
+    page = Markup('<div class="abkit"><p><strong>{}</strong></p>{}{}</div>').format(card.title, told, shown)
+    return _CELL.sub(r'<\1 style="text-align:left">', str(page))
 
 
 def html_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str) -> Markup:

@@ -123,7 +123,7 @@ class Tags(html.parser.HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen.add(tag)
-        assert {name for name, _ in attrs} <= {"class", "scope", "data-label"}
+        assert {name for name, _ in attrs} <= {"class", "scope", "style", "data-label"}
 
 
 def test_no_text_becomes_markup(shown: list[Displayed]) -> None:

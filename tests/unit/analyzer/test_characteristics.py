@@ -138,7 +138,7 @@ def test_the_result_prints_itself():
     result = ab.operating_characteristics(what, past(), runs=50, daily_units=100)
     assert result.expected_days("no_effect") == result.scenario("no_effect").expected_units / 100
     assert len(repr(result).splitlines()) == 9
-    assert "<td>" in result._repr_html_()
+    assert "<td " in result._repr_html_()
     assert result.to_frame().loc["harm", "ship"] == result.scenario("harm").probabilities["ship"]
     assert result.to_dict()["scenarios"][0]["name"] == "no_effect"
 

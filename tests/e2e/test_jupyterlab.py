@@ -1,0 +1,137 @@
+"""The tutorials as a data scientist meets them: `abkit init`, JupyterLab, open, run all; pictures are kept."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.slow
+
+TUTORIALS = ("which_agent", "is_it_worth_it", "is_my_split_sound", "how_long", "is_my_test_honest")
+_SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
+}
+_SECONDS = 180
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty folder after `abkit init`."""
+    folder = tmp_path_factory.mktemp("lab")
+    script = "from abkit.cli import main; main(['init', 'work'])"
+    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def lab(folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a JupyterLab in a theme, with settings, kernels' files and caches of its own."""
+    theme = request.param
+    home = folder / theme
+    settings = {**_SETTINGS, "@jupyterlab/apputils-extension/themes": {"theme": f"JupyterLab {theme.title()}"}}
+    for name, content in settings.items():
+        path = home / "settings" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+    places = (
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "JUPYTERLAB_WORKSPACES_DIR",
+        "IPYTHONDIR",
+    )
+    environment = {**os.environ, **{name: str(home / name.lower()) for name in places}, "HOME": str(home)}
+    environment |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings")}
+    environment.pop("MPLBACKEND", None)  # the kernel's own one shows figures
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.port_retries": 0,
+        "IdentityProvider.token": "abkit",
+        "ServerApp.root_dir": folder / "work",
+        "LabApp.news_url": "",
+        "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+        "LabApp.extension_manager": "readonly",
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    with (home / "log.txt").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    base = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{base}/api?token=abkit", server, home / "log.txt")
+        yield base
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(4 * _SECONDS):
+        assert server.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(url, timeout=5)
+            return
+        except OSError:
+            time.sleep(0.25)
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture(scope="module")
+def pictures(root: Path) -> Path:
+    place = root / "test-artefacts" / "jupyterlab"
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def run_all(page: Page, address: str) -> None:
+    """Open a notebook, run all of its cells, and wait until none is running."""
+    page.goto(address)
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=1000 * _SECONDS)
+    page.locator("#jp-main-statusbar").get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=1000 * _SECONDS)
+    page.locator('.lm-MenuBar-itemLabel:text-is("Run")').click()
+    page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+    started = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some(one => one.innerText.includes('*'))"
+    page.wait_for_function(started, timeout=1000 * _SECONDS)
+    page.wait_for_function(f"!{started}", timeout=1000 * _SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("lab", "name"),
+    [*(("light", name) for name in TUTORIALS), ("dark", "which_agent"), ("dark", "is_my_split_sound")],
+    indirect=["lab"],
+)
+def test_a_tutorial_runs_in_jupyterlab(
+    browser: Browser, lab: str, name: str, pictures: Path, request: pytest.FixtureRequest
+) -> None:
+    page = browser.new_page(viewport={"width": 1200, "height": 4200})
+    try:
+        theme = request.node.callspec.params["lab"]
+        try:
+            run_all(page, f"{lab}/lab/tree/tutorials/{name}.ipynb?token=abkit&reset")
+        finally:
+            page.screenshot(path=pictures / f"{name}-{theme}.png")
+        for mime in ("application/vnd.jupyter.error", "application/vnd.jupyter.stderr"):
+            assert page.locator(f'.jp-Notebook [data-mime-type="{mime}"]').all_inner_texts() == []
+        assert page.locator(".jp-Notebook .jp-RenderedHTMLCommon .abkit").count() >= 1
+        assert page.locator(".jp-Notebook .jp-OutputArea-output img").count() >= 1
+        background = page.evaluate("getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor")
+        assert (sum(map(int, background[4:-1].split(", "))) < 3 * 80) == (theme == "dark")
+    finally:
+        page.close()
+
+
+def test_every_tutorial_is_opened(root: Path) -> None:
+    assert {path.stem for path in (root / "notebooks/tutorials").glob("*.ipynb")} == set(TUTORIALS)
