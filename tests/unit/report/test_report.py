@@ -2,6 +2,7 @@ import itertools
 import json
 import re
 from datetime import UTC, datetime
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def test_the_same_inputs_give_the_same_page(report: Report, tmp_path: Path, root
 
 
 def test_the_report_doubts_its_verdict(report: Report) -> None:
-    text = report.html.read_text()
+    text = unescape(report.html.read_text())
     at = text.index("Would the verdict change?")
     told = text[at : text.index("</section>", at)]
     for part in ("A few units", "Other choices", "A prior", "winner's curse", "as planned", "values capped"):
