@@ -32,10 +32,10 @@ def whole_units(rows: Rows, values: Sequence[str]) -> Select[Any]:
 def count_values(rows: Rows, wanted: Sequence[Wanted]) -> Select[Any]:
     """Count the values behind each quantile, labelled by its place."""
     parts: list[Expression] = [
-        func.count(one.value).filter(and_(rows.kept, rows.variant == one.variant)).label(f"count_{place}")
+        func.count(one.value).filter(rows.variant == one.variant).label(f"count_{place}")
         for place, one in enumerate(wanted)
     ]
-    return select(*parts)
+    return select(*parts).where(rows.kept)
 
 
 def grouped(wanted: Sequence[Wanted]) -> dict[tuple[str, str | None], list[int]]:
@@ -52,8 +52,9 @@ def quantiles(rows: Rows, wanted: Sequence[Wanted], values: Sequence[str]) -> Se
     for group, ((_, variant), places) in enumerate(grouped(wanted).items()):
         asked = [literal(wanted[place].probability, Double, literal_execute=True) for place in places]
         read = func.percentile_cont(array(asked)).within_group(wanted[places[0]].value.asc())
-        parts.append(read.filter(_among(rows, variant, values)).label(f"group_{group}"))
-    return select(*parts)
+        chosen = read if variant is None else read.filter(rows.variant == variant)
+        parts.append(chosen.label(f"group_{group}"))
+    return select(*parts).where(rows.of_variants(values))
 
 
 def quantiles_by_rank(rows: Rows, wanted: Sequence[Wanted], values: Sequence[str]) -> Select[Any]:
