@@ -52,6 +52,9 @@ class Named(tuple[T_co, ...]):
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *(one.name for one in self if one.name.isidentifier())})
 
+    def __repr__(self) -> str:
+        return f"{len(self)} by name: {', '.join(repr(one.name) for one in self)}"
+
     def _ipython_key_completions_(self) -> list[str]:
         return [one.name for one in self]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from abkit.analyzer.breakdown import SeriesPoint, SeriesResult
 from abkit.analyzer.checks import run_checks
 from abkit.analyzer.compare import MetricInference, compare_metric, missing_by_metric
 from abkit.analyzer.daily import daily_results
@@ -18,8 +19,6 @@ from abkit.analyzer.result import (
     Analysis,
     DataSummary,
     ExperimentSummary,
-    SeriesPoint,
-    SeriesResult,
     VariantSummary,
 )
 from abkit.analyzer.segments import segment_results

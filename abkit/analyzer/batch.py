@@ -13,8 +13,8 @@ from abkit.analyzer.gates import Gates, judge_gates
 from abkit.models import Experiment
 from abkit.models.metric import Metric
 from abkit.snapshot import MetricMoments
-from abkit.stats import split_p_values
 from abkit.stats.moments import Array
+from abkit.stats.srm import split_p_values
 
 Bools = npt.NDArray[np.bool_]
 

@@ -10,6 +10,27 @@ from abkit.display import Displayed
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesPoint(Displayed):
+    """The primary metric's effect up to the end of a day, with an interval that holds at all days together."""
+
+    day: str
+    units: int
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesResult(Displayed):
+    """The primary metric's effect over time, for one variant."""
+
+    metric: str
+    variant: str
+    method: str
+    points: tuple[SeriesPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class InteractionResult(Displayed):
     """Whether the effect differs between the segments that could be compared.
 

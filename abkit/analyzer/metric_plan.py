@@ -13,8 +13,8 @@ from abkit.analyzer.pilot import Pilot, read_pilot
 from abkit.analyzer.plan_estimate import Covariate, MetricPlan, MonitoringCost, SizeEffect
 from abkit.analyzer.power import Gate, gate_of
 from abkit.models import Experiment, Proportion
-from abkit.models.experiment import Inference
 from abkit.models.metric import Metric, Role
+from abkit.models.plan import Inference
 from abkit.snapshot import Population
 from abkit.stats import ConfidenceSequence, Levels
 

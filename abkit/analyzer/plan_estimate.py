@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from abkit.analyzer.decision_power import DecisionPower, PowerPoint, SizeRow, Threshold
 from abkit.display import Card, Displayed
-from abkit.models.experiment import Inference
 from abkit.models.metric import Goal, Role
+from abkit.models.plan import Inference
 from abkit.named import Named, find
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from scipy import optimize, special
 
 from abkit.analyzer.pilot import Pilot
 from abkit.models import Experiment, Proportion
-from abkit.models.experiment import Inference
 from abkit.models.metric import Metric, Role
+from abkit.models.plan import Inference
 from abkit.stats import Spending, drift_for_power, rejection_probability, spending_bounds
 from abkit.stats.group_sequential import Bounds
 from abkit.stats.power_curve import noncentral_t_power, rate_power

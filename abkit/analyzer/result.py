@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from abkit.analyzer.breakdown import DailyResult, DistributionResult, SegmentResult, TenureResult
+from abkit.analyzer.breakdown import DailyResult, DistributionResult, SegmentResult, SeriesResult, TenureResult
 from abkit.analyzer.interval import Interval as Interval
 from abkit.analyzer.interval import LevelEstimate as LevelEstimate
 from abkit.analyzer.plan_summary import PlanSummary
@@ -206,27 +206,6 @@ class Decision(Displayed):
     reasons: tuple[Reason, ...]
     tied: tuple[str, ...] = ()
     needs: tuple[Need, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesPoint(Displayed):
-    """The primary metric's effect up to the end of a day, with an interval that holds at all days together."""
-
-    day: str
-    units: int
-    difference: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesResult(Displayed):
-    """The primary metric's effect over time, for one variant."""
-
-    metric: str
-    variant: str
-    method: str
-    points: tuple[SeriesPoint, ...]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

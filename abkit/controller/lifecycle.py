@@ -261,8 +261,7 @@ class Lifecycle:
         Raises
         ------
         ConflictError
-            It is neither running nor paused, has changed, or should not ship and no override reason is given. Nothing
-            is changed then.
+            Neither running nor paused, changed since, or not to ship and without override reason; nothing is changed.
         """
         if not ship_winner and (variant is not None or override_reason is not None):
             raise ParameterError("variant and override_reason say how to ship: pass ship_winner=True with them")

@@ -2,9 +2,10 @@
 
 from abkit.models.baseline import Baseline
 from abkit.models.data import Data, Summary
-from abkit.models.experiment import Experiment, Plan, Variant
+from abkit.models.experiment import Experiment, Variant
 from abkit.models.lifecycle import TRANSITIONS, transition
 from abkit.models.metric import Mean, Metric, Proportion, Quantile, Ratio, presets
+from abkit.models.plan import Plan
 
 __all__ = [
     "TRANSITIONS",

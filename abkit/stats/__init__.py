@@ -104,7 +104,7 @@ from abkit.stats.special_sizes import (
     split_sample_size,
 )
 from abkit.stats.spending import Spending
-from abkit.stats.srm import SplitTest, equal_shares, sequential_srm, split_p_values, srm, srm_by_segment
+from abkit.stats.srm import SplitTest, equal_shares, sequential_srm, srm, srm_by_segment
 from abkit.stats.stopping import GroupSequentialTest, stopped_estimate
 from abkit.stats.stratify import post_stratified_difference
 from abkit.stats.summary import Summary, mean_levels, trimmed
@@ -288,7 +288,6 @@ __all__ = [
     "miller_sample_size",
     "power_each",
     "rank_sample_size",
-    "split_p_values",
     "split_sample_size",
     "Summary",
     "mean_levels",

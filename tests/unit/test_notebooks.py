@@ -18,8 +18,8 @@ def cells(name: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", ALL)
 def test_cells_are_short_and_only_tutorials_have_outputs(name: str) -> None:
     for cell in cells(name):
-        assert len(cell["source"]) <= 10
-        assert name in TUTORIALS or (cell["outputs"] == [] and cell["execution_count"] is None)
+        assert len("".join(cell["source"]).splitlines()) <= 10 or "parameters" in cell["metadata"]["tags"]
+        assert name in TUTORIALS or (cell["outputs"] == [] and cell.get("execution_count") is None)
 
 
 @pytest.mark.parametrize("name", TUTORIALS)
