@@ -81,6 +81,12 @@ class ExperimentController(Lifecycle):
         )
         self._ids: dict[str, str] = {}
 
+    def __getitem__(self, key: str) -> StoredExperiment:
+        return self.get(key)
+
+    def _ipython_key_completions_(self) -> Sequence[str]:
+        return [stored.key for stored in self.list(limit=200).items]
+
     def assign(self, agent_id: str, user_id: str) -> Assignment:
         """Return the variant of a user of an agent, the same one at every call; both None where nothing runs.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, get_args
 
@@ -64,12 +64,6 @@ class Lifecycle:
         """
         with reading(self.engine) as connection:
             return read_experiment(connection, self.organization_id, searchable(key))
-
-    def __getitem__(self, key: str) -> StoredExperiment:
-        return self.get(key)
-
-    def _ipython_key_completions_(self) -> Sequence[str]:
-        return [stored.key for stored in self.list(limit=200).items]
 
     def active(self, agent_id: str) -> StoredExperiment | None:
         """Return the experiment that runs on an agent, if one does."""

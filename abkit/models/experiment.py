@@ -124,6 +124,8 @@ class Experiment(Displayed):
     data: Data | None = None
     id: Annotated[str, Field(max_length=200)] = ""
 
+    __repr__ = Displayed.__repr__
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", self.id or str(uuid.uuid4()))
         object.__setattr__(self, "name", self.name or self.key)
