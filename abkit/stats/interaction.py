@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from abkit.display import Displayed
 from abkit.errors import ParameterError
 
 
 @dataclass(frozen=True, slots=True)
-class Interaction:
+class Interaction(Displayed):
     """Whether k effects are one.
 
     Parameters
