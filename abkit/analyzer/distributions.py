@@ -36,7 +36,7 @@ def _effects(experiment: Experiment, snapshot: Snapshot, one: Distribution) -> I
     metric: Any = next(metric for metric, _ in experiment.metrics if metric.name == one.metric)
     sharing = len(one.moments) * len(experiment.treatments)
     for q, moments in one.moments.items():
-        quantile = Quantile(metric.column, q, goal=metric.goal)
+        quantile = Quantile(metric.column, q, goal=metric.goal, name=metric.name)
         here = replace(snapshot, metrics={quantile.name: moments})
         result, _ = compare_metric(experiment, quantile, "secondary", here, sharing=sharing)
         for found in result.comparisons:

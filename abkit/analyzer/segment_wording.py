@@ -22,7 +22,7 @@ def interaction_text(column: str, one: SegmentComparison, test: InteractionResul
         )
     return (
         f"The data do not show that {what} differs by {column!r} ({counted}), nor that it is the same everywhere: that "
-        "takes far more units. One segment told apart from no change beside one that is not does not make them "
+        "takes far more units. One segment that is significant beside one that is not does not make them "
         f"different; the overall effect stays what to act on.{once}"
     )
 

@@ -18,7 +18,7 @@ _FINDINGS = {"better": "▲ better", "worse": "▼ worse", None: "○ not told a
 def segments(analysis: Analysis) -> Block:
     """Show every metric by segment: first whether the effects differ at all, then each with an adjusted interval."""
     if not analysis.segments:
-        text = "None were planned: name columns in `segments` of the data to see results by them."
+        text = "No segment was planned: name columns in `segments` of the data to see results by them."
         return effects(analysis, "Segments", Markup("<p>{}</p>").format(text))
     return effects(analysis, "Segments", *(_by_column(analysis, result) for result in analysis.segments))
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from markdown_table import code, table
 
 import abkit
-from abkit import plots, stats
+from abkit import plots, stats, widgets
 
 _PARTS = {
     "Definitions": (
@@ -41,12 +41,14 @@ _PARTS = {
     "A store": ("connect",),
     "Failures": ("AbkitError",),
 }
-_ELSEWHERE = {"__version__", "plots", "stats"}
+_ELSEWHERE = {"__version__", "plots", "stats", "widgets"}
+_WIDGETS = ["power_calculator", "traffic_simulator"]
 _BRIEF = "    options:\n      members: false\n"
 _HEAD = """# Python: `import abkit as ab`
 
 The arguments of definitions are the keys of [an experiment file](experiment-file.md), where their types and defaults
-stand. `ab.plots` has [a page of its own](plots.md), `ab.stats` is [told by subject](statistics/index.md).
+stand. `ab.plots` and `ab.widgets` have [pages](plots.md) [of their own](widgets.md), and `ab.stats` is
+[told by subject](statistics/index.md).
 """
 _STATISTICS = (
     "Numbers and arrays in, frozen results out. When to use what is said by the [methods](../../methods/index.md).\n"
@@ -60,6 +62,7 @@ def pages() -> dict[str, str]:
         "reference/python.md": _public(),
         "reference/store.md": f"# The store: what `ab.connect` returns\n\n{_entry(_STORE, inherited=True)}",
         "reference/plots.md": _module("Figures: `ab.plots`", plots, plots.__all__),
+        "reference/widgets.md": _module("Sliders: `ab.widgets`", widgets, _WIDGETS),
         "reference/statistics/index.md": _overview(),
         **{
             f"reference/statistics/{name}.md": _module(f"ab.stats: {_title(name)}", stats, names)

@@ -80,7 +80,7 @@ def test_a_hostile_name_in_every_field_does_nothing(page: Page, tmp_path: Path, 
     assert dialogs == []
     assert requests == [report.html.resolve().as_uri()]
     assert page.evaluate("document.scripts.length") == 0
-    assert page.evaluate("document.querySelectorAll('main img').length") == 2
+    assert page.evaluate("document.querySelectorAll('main img').length") == 4
     assert page.evaluate("document.querySelectorAll('svg, iframe, object, embed, link, form').length") == 0
     assert page.locator("h1").inner_text().strip() == " ".join(text.split())
     assert page.evaluate("document.documentElement.scrollWidth") <= 1100, "a long word must not widen the page"
@@ -107,7 +107,7 @@ def test_an_invalid_experiment_folds_its_effects_away(page: Page, tmp_path: Path
     report = render_report(str(root / "examples/headline/headline-cached.yml"), tmp_path)
     open_report(page, report.html)
     assert page.locator(".verdict h2").inner_text() == "✕ Invalid"
-    assert page.locator("details.unusable").count() == 8
+    assert page.locator("details.unusable").count() == 9
     assert not page.locator("details.unusable img").first.is_visible()
     mark = "getComputedStyle(document.querySelector('.watermarked'), '::after').content"
     assert "do not use for decisions" in page.evaluate(mark)
@@ -126,6 +126,6 @@ def test_a_hostile_name_does_nothing_in_a_prelaunch_report(page: Page, tmp_path:
     assert dialogs == []
     assert requests == [done.html.resolve().as_uri()]
     assert page.evaluate("document.scripts.length") == 0
-    assert page.evaluate("document.querySelectorAll('main img').length") == 2
+    assert page.evaluate("document.querySelectorAll('main img').length") == 4
     assert page.evaluate("document.documentElement.scrollWidth") <= 1100
     assert page.locator(".verdict h2").inner_text() == "✓ Ready to launch"

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 import abkit as ab
-from tests.pages import page_of
+from tests.report_page import page_of
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SKELETON = "[...document.querySelectorAll('*')].map(e => [e.tagName, ...e.getAttributeNames()].join(' ')).join()"

@@ -156,6 +156,7 @@ EFFECTS = [
     "Primary metric",
     "All metrics",
     "Guardrails",
+    "Does the effect last?",
     "Segments",
     "Distributions",
     "Levels",

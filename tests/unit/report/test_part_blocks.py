@@ -63,7 +63,7 @@ def test_every_block_has_its_figure_with_words_and_a_table(variants: int) -> Non
 def test_what_there_is_none_of_says_so() -> None:
     analysis = analyze(time=None, unit=None, segments=[])
     segments, daily, _, tenure = (str(block(analysis).html) for block in BLOCKS)
-    assert "None were planned" in segments
+    assert "No segment was planned" in segments
     assert "has no time" in daily
     assert "Not available" in tenure
     for draw in (
