@@ -73,7 +73,7 @@ def analyses(root: Path) -> list[ab.Analysis]:
 def texts(analyses: list[ab.Analysis]) -> list[str]:
     """Pages of all examples and of a sixth of the grid, and what the others say without a figure."""
     shown = [words_of(page_of(one)).partition("How to reproduce")[0] for one in [*analyses[:7], *analyses[7::6]]]
-    return [*shown, *(f"{one!r} {said(one)}" for one in analyses)]
+    return [*shown, *(f"{one.to_text()} {said(one)}" for one in analyses)]
 
 
 def said(analysis: ab.Analysis) -> str:
