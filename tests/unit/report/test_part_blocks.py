@@ -7,6 +7,7 @@ import pytest
 import abkit as ab
 from abkit.errors import DataError
 from abkit.report import daily_blocks, distribution_blocks, segment_blocks, tenure_blocks
+from tests.report_page import page_of
 
 HOSTILE = "<script>alert(1)</script> $x$"
 BLOCKS = (segment_blocks.segments, daily_blocks.daily_units, distribution_blocks.distributions, tenure_blocks.tenure)
@@ -79,3 +80,21 @@ def test_what_there_is_none_of_says_so() -> None:
 def test_a_skewed_column_is_drawn_on_a_logarithmic_axis() -> None:
     analysis = analyze()
     assert ab.plots.distribution(analysis, "latency").get_xscale() == "log"
+
+
+def test_fifty_metrics_in_ten_segments_stay_small() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({f"m{i}": rng.gamma(2.0, size=2000) for i in range(50)})
+    frame["variant"] = np.where(rng.random(2000) < 0.5, "a", "b")
+    frame["country"] = rng.integers(0, 10, 2000).astype(str)
+    experiment = ab.Experiment(
+        key="wide",
+        variants=[ab.Variant("a", 50, is_control=True), ab.Variant("b", 50)],
+        primary_metric=ab.Mean("m0"),
+        guardrail_metrics=[ab.Mean(f"m{i}", goal="minimize", margin=0.1) for i in range(1, 20)],
+        secondary_metrics=[ab.Mean(f"m{i}") for i in range(20, 50)],
+        plan=ab.Plan(inference="fixed"),
+    )
+    analysis = ab.analyze(experiment, ab.Source.frame(frame, segments=["country"]))
+    assert (len(analysis.segments[0].segments), len(analysis.segments[0].comparisons)) == (10, 50)
+    assert len(page_of(analysis).encode()) < 3_000_000
