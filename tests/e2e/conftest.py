@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, sync_playwright
 _QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright is open its event loop runs, and nothing else may have one
 def browser() -> Iterator[Browser]:
     place = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if place is None:
