@@ -20,7 +20,6 @@ from abkit.stats import (
     ConfidenceSequence,
     GroupSequentialTest,
     Levels,
-    RateBatch,
     RateComparison,
     Spending,
     StudentTest,
@@ -30,6 +29,7 @@ from abkit.stats import (
     detectable_effect,
 )
 from abkit.stats.moments import Array
+from abkit.stats.proportion import RateBatch
 
 _BURN_IN, _LONGEST_BURN_IN = 30, 500
 _FEWEST_CONSTANT = 1000

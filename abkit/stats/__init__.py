@@ -64,7 +64,7 @@ from abkit.stats.pass_rate import pass_at_k, pass_hat_k, pass_rate, pass_rate_di
 from abkit.stats.planning import mde, power, required_alpha, sample_size
 from abkit.stats.power_analysis import PowerAnalysis
 from abkit.stats.power_curve import discordant_power, mean_power, paired_power, rate_power
-from abkit.stats.proportion import RateBatch, RateComparison, wilson_interval
+from abkit.stats.proportion import RateComparison, wilson_interval
 from abkit.stats.quantile import (
     outer_probabilities,
     quantile_density,
@@ -119,7 +119,6 @@ __all__ = [
     "Levels",
     "Moments",
     "RatioLevel",
-    "RateBatch",
     "RateComparison",
     "SplitTest",
     "StudentTest",
