@@ -130,7 +130,7 @@ def _size_table(sight: _Sight, metric: str, variant: str) -> SizeTable:
 
 def _sizes(reached: int, planned: int, needed: Sequence[int | None]) -> list[int]:
     """The sizes that matter, and even steps of the logarithm between and around them."""
-    marks = sorted({reached, planned, *(units for units in needed[1:2] if units is not None)})
+    marks = sorted({reached, planned, *(units for units in needed[1:2] if units)})
     low, high = max(4.0, marks[0] / 2), 2.0 * max(marks)
     steps = [low * (high / low) ** (step / (_STEPS - 1)) for step in range(_STEPS)]
     rounded = [round(step, 1 - math.floor(math.log10(step))) for step in steps]

@@ -111,8 +111,7 @@ def take_census(engine: Engine, rows: Rows, experiment: Experiment, where: str) 
         filters = f" where {dict(rows.data.where)}" if rows.data.where else ""
         raise NotFoundError(f"{where} holds no rows{filters}{' up to that time' if rows.as_of is not None else ''}")
     by_value = {row["variant"]: row for row in counted}
-    values = rows.data.variants or {variant.name: variant.name for variant in experiment.variants}
-    values = {variant.name: values.get(variant.name, variant.name) for variant in experiment.variants}
+    values = rows.data.values_of(variant.name for variant in experiment.variants)
     absent = [name for name, value in values.items() if value not in by_value]
     if absent:
         raise NotFoundError("\n".join(_absent_variants(absent, values, by_value, rows.data, where)))

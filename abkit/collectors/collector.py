@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,27 +14,35 @@ from abkit.collectors.census import Census, check_columns, take_census
 from abkit.collectors.daily import count_arrivals, daily_series
 from abkit.collectors.distribution import collect_distributions
 from abkit.collectors.engines import Engine, open_source
+from abkit.collectors.frame import read_frame
+from abkit.collectors.gram import Swept
 from abkit.collectors.observed import as_observed, unobserved
 from abkit.collectors.query import Rows, Term, count_duplicates, paired_units, randomized_moments
 from abkit.collectors.reduction import moments_of, paired_moments
 from abkit.collectors.segments import collect_segments
 from abkit.collectors.source import Source
 from abkit.collectors.summary import collect_summary
+from abkit.collectors.sweep import sweep
 from abkit.collectors.tenure import collect_tenure
-from abkit.collectors.terms import Reading, level_of, read_ahead, term_of
+from abkit.collectors.terms import Reading, level_of, offsets_of, read_ahead, term_of
 from abkit.errors import NotFoundError, ParameterError
-from abkit.models import Experiment, Proportion
+from abkit.models import Experiment, Proportion, Ratio
 from abkit.models.metric import Metric
 from abkit.snapshot import MetricMoments, NotCollected, Snapshot
 from abkit.stats import Moments, equal_shares
 
 _UNEVEN = 0.001
+_ROUNDING = 1e-28  # of a square: the share by which a product of two numbers may be off, with room to spare
+_TOO_LARGE = "values are so large that their squares cannot be added up; remove what is absurd, or cap it"
 
 
 def collect(
-    experiment: Experiment, source: Source, *, now: datetime, as_of: datetime | None = None, in_parts: bool = True
+    experiment: Experiment, source: Source, *, now: datetime, as_of: datetime | None = None, details: bool = True
 ) -> Snapshot:
     """Reduce a source to the moments of the experiment's metrics.
+
+    Rows that need no care are read once: the counts and all sums come out of one statement, and out of a frame with
+    one row per unit in one pass of numpy. Anything unusual in them is read again, with the care that names it.
 
     Parameters
     ----------
@@ -44,8 +52,8 @@ def collect(
         Stands as the time of the data where the data itself has none.
     as_of : datetime, optional
         Rows after it do not count; needs a time column. Default: all rows.
-    in_parts : bool
-        Also by segment and by day, and with the distributions; without them the moments alone are read.
+    details : bool
+        Also what no verdict needs and what takes longest: the distributions, the effect by days since exposure.
 
     Returns
     -------
@@ -58,84 +66,107 @@ def collect(
     DataError
         Values that cannot be analyzed, all problems in one message.
     """
-    where = source.where
     if as_of is not None and not source.data.time:
-        raise ParameterError(f"as_of cannot leave rows out: {where} has no time; name its column with `time`")
+        raise ParameterError(f"as_of cannot leave rows out: {source.where} has no time; name its column with `time`")
+    swept = read_frame(experiment, source)
+    if swept is not None and not details and not source.data.segments and len(swept.blocks) == len(experiment.metrics):
+        return _snapshot(experiment, source, _without_engine(experiment, swept), now, as_of)
     with open_source(source) as engine:
         if source.data.summary is not None:
-            return collect_summary(experiment, source, engine, where, as_of or now)
-        check_columns(engine.types, experiment, source.data, where)
+            return collect_summary(experiment, source, engine, source.where, as_of or now)
+        check_columns(engine.types, experiment, source.data, source.where)
         filled = [metric for metric, _ in experiment.metrics if source.long and metric.missing == "zero"]
         if source.long:
             experiment = as_observed(experiment)
-        limit = as_of.timestamp() if as_of and source.data.time else None
-        rows = Rows(engine.table, engine.types, source.data, limit)
-        census = take_census(engine, rows, experiment, where)
-        snapshot, used, terms, reading = _collect(experiment, source, engine, rows, census, as_of, now, filled)
-        if not in_parts:
+        rows = Rows(engine.table, engine.types, source.data, as_of.timestamp() if as_of else None)
+        if swept is None and not source.long:
+            swept = sweep(engine, rows, experiment)
+        read, terms = _read(experiment, source, engine, rows, swept)
+        snapshot = replace(
+            _snapshot(experiment, source, read, now, as_of),
+            duplicated_rows=_duplicates(engine, rows, read, source),
+            series=daily_series(engine, rows, terms, read.used, read.census, read.reading, filled),
+            segments=collect_segments(engine, rows, terms, read.used, read.census, read.reading),
+            arrivals=count_arrivals(engine, rows, read.census),
+        )
+        if not details:
             return snapshot
         return replace(
             snapshot,
-            segments=collect_segments(engine, rows, terms, used, census, reading),
-            arrivals=count_arrivals(engine, rows, census),
-            distributions=collect_distributions(engine, rows, list(used.values()), census),
-            tenure=collect_tenure(engine, rows, snapshot, experiment.primary_metric, census, reading),
+            distributions=collect_distributions(engine, rows, list(read.used.values()), read.census),
+            tenure=collect_tenure(engine, rows, snapshot, experiment.primary_metric, read.census, read.reading),
         )
 
 
-def _collect(
-    experiment: Experiment,
-    source: Source,
-    engine: Engine,
-    rows: Rows,
-    census: Census,
-    as_of: datetime | None,
-    now: datetime,
-    filled: Sequence[Metric],
-) -> tuple[Snapshot, dict[str, Metric], list[Term], Reading]:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read of the metrics: those that have moments by their place, and why the others have none."""
+
+    census: Census
+    reading: Reading
+    metrics: Sequence[Metric]
+    used: Mapping[str, Metric]
+    refused: Mapping[str, str]
+    counts: Mapping[str, Any]
+    blocks: Mapping[str, tuple[Moments, ...]]
+
+
+def _without_engine(experiment: Experiment, swept: Swept) -> _Read:
+    metrics = [metric for metric, _ in experiment.metrics]
+    used = {metric.name: metric for metric in metrics}
+    return _Read(swept.census, Reading({}, {}), metrics, used, {}, swept.counts, swept.blocks)
+
+
+def _read(
+    experiment: Experiment, source: Source, engine: Engine, rows: Rows, swept: Swept | None
+) -> tuple[_Read, list[Term]]:
+    census = take_census(engine, rows, experiment, source.where) if swept is None else swept.census
     metrics = [metric if source.long else usable(metric, census) for metric, _ in experiment.metrics]
-    reading = read_ahead(engine, rows, census, metrics)
+    reading = read_ahead(engine, rows, census, metrics, all_units=swept is not None)
     refused = {name: order.reason for name, order in reading.orders.items() if order.reason}
     if source.long:
         refused |= unobserved(metrics, census)
     used = {f"m{i}": metric for i, metric in enumerate(metrics) if metric.name not in refused}
     terms = [term_of(metric, name, rows, census, reading) for name, metric in used.items()]
     values = list(census.values.values())
+    done = {} if swept is None else swept.blocks
+    left = [term for term in terms if used[term.name].name not in done]
     if source.data.design == "paired":
         counts, blocks = paired_moments(engine.batches(paired_units(rows, terms, values)), terms, census)
+    elif swept is None or left:
+        counts, blocks = _randomized(engine.rows(randomized_moments(rows, left, values)), left, census)
     else:
-        counts, blocks = _randomized(engine.rows(randomized_moments(rows, terms, values)), terms, census)
+        counts, blocks = swept.counts, {}
+    found = {**done, **{used[name].name: moments for name, moments in blocks.items()}}
+    return _Read(census, reading, metrics, used, refused, counts, found), terms
+
+
+def _snapshot(experiment: Experiment, source: Source, read: _Read, now: datetime, as_of: datetime | None) -> Snapshot:
     collected: dict[str, MetricMoments | NotCollected] = {}
-    for metric in metrics:
-        if metric.name in refused:
-            lost = dict.fromkeys(census.rows, 0) if source.long else census.missing(metric)
-            collected[metric.name] = NotCollected(str(refused[metric.name]), lost)
-    for name, metric in used.items():
-        if not all(np.isfinite(block.covariance).all() for block in blocks[name]):
-            reason = "values are so large that their squares cannot be added up; remove what is absurd, or cap it"
-            collected[metric.name] = NotCollected(reason, census.missing(metric))
-            continue
-        collected[metric.name] = _metric_moments(
-            metric, blocks[name], census, reading, counts, [one for one, _ in experiment.metrics], long=source.long
-        )
-    series = daily_series(engine, rows, terms, used, census, reading, filled) if source.data.time else {}
-    duplicated = _duplicates(engine, rows, values, source)
-    first, last = census.first_second, census.last_second
-    snapshot = Snapshot(
-        variants=tuple(census.values),
+    asked = {metric.name: metric for metric, _ in experiment.metrics}
+    for metric in read.metrics:
+        missing = read.census.missing(metric)
+        if metric.name in read.refused:
+            lost = dict.fromkeys(read.census.rows, 0) if source.long else missing
+            collected[metric.name] = NotCollected(str(read.refused[metric.name]), lost)
+        elif not all(np.isfinite(block.covariance).all() for block in read.blocks[metric.name]):
+            collected[metric.name] = NotCollected(_TOO_LARGE, missing)
+        else:
+            collected[metric.name] = _metric_moments(metric, read, asked[metric.name].covariate, long=source.long)
+    first, last = read.census.first_second, read.census.last_second
+    return Snapshot(
+        variants=tuple(read.census.values),
         design=source.data.design,
         as_of=_iso(as_of or (now if last is None else datetime.fromtimestamp(last, UTC))),
-        fingerprint=source.fingerprint() or _fingerprint(blocks, counts),
-        rows_left_out=census.rows_left_out,
-        metrics={metric.name: collected[metric.name] for metric in metrics},
-        duplicated_rows=duplicated,
+        fingerprint=source.fingerprint() or _fingerprint(read.blocks, read.counts),
+        rows_left_out=read.census.rows_left_out,
+        metrics=collected,
+        duplicated_rows=0 if source.long else None,
         has_time=source.data.time is not None,
         first_seen=None if first is None else _iso(datetime.fromtimestamp(first, UTC)),
-        days=census.days,
-        series=series,
-        **counts,
+        days=read.census.days,
+        **read.counts,
     )
-    return snapshot, used, terms, reading
 
 
 def usable(metric: Metric, census: Census) -> Metric:
@@ -147,23 +178,18 @@ def usable(metric: Metric, census: Census) -> Metric:
     return replace(metric, covariate=None) if uneven else metric
 
 
-def _duplicates(engine: Engine, rows: Rows, values: Sequence[str], source: Source) -> int | None:
-    """Rows equal to another one; recording has already kept repeated observations out."""
+def _duplicates(engine: Engine, rows: Rows, read: _Read, source: Source) -> int | None:
+    """Rows equal to another one; recording has already kept repeated observations out, and lone rows have no other."""
     if source.data.unit is None or source.long:
         return 0 if source.long else None
-    return int(engine.rows(count_duplicates(rows, values))[0]["duplicates"])
+    if read.counts["rows"] == read.counts["units"] and not read.counts.get("contaminated_units"):
+        return 0
+    return int(engine.rows(count_duplicates(rows, list(read.census.values.values())))[0]["duplicates"])
 
 
-def _metric_moments(
-    metric: Metric,
-    blocks: tuple[Moments, ...],
-    census: Census,
-    reading: Reading,
-    counts: Mapping[str, Any],
-    asked: Sequence[Metric],
-    *,
-    long: bool,
-) -> MetricMoments:
+def _metric_moments(metric: Metric, read: _Read, covariate: str | None, *, long: bool) -> MetricMoments:
+    census, reading, counts = read.census, read.reading, read.counts
+    blocks = _without_noise(metric, read.blocks[metric.name], census)
     missing = census.missing(metric)
     if long:
         counted = zip(census.rows, blocks, strict=True)
@@ -174,7 +200,6 @@ def _metric_moments(
     if sum(missing.values()) and metric.missing != "error":
         done = "count as 0" if metric.missing == "zero" else "are left out"
         notes.append(f"{sum(missing.values()):,} {'units' if long else 'rows'} without a value {done}")
-    covariate = next(one for one in asked if one.name == metric.name).covariate
     lost = census.without(covariate) if covariate and not long else {}
     if sum(lost.values()):
         what = "it is not used: one variant lacks it more often" if not metric.covariate else "the mean stands for them"
@@ -191,6 +216,19 @@ def _metric_moments(
         notes=tuple(notes),
         without_covariate=lost,
     )
+
+
+def _without_noise(metric: Metric, blocks: tuple[Moments, ...], census: Census) -> tuple[Moments, ...]:
+    """A ratio that is the same in every row leaves rounding behind; rounding is no spread to test against."""
+    if not isinstance(metric, Ratio) or len(blocks) < len(census.values):
+        return blocks
+    kept = []
+    for block, offset in zip(blocks, offsets_of(metric, census), strict=True):
+        covariance = block.covariance.copy()
+        if covariance[0, 0] <= _ROUNDING * offset**2 * (covariance[1, 1] + block.mean[1] ** 2):
+            covariance[0] = covariance[:, 0] = 0.0
+        kept.append(Moments(block.n, block.mean, covariance))
+    return tuple(kept)
 
 
 def _randomized(

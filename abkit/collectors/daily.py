@@ -37,9 +37,11 @@ def daily_series(
 
     Nor has a metric whose unobserved units count as 0: on an early day nobody knew which units would stay unobserved.
     """
+    if rows.data.time is None or rows.data.design == "paired":
+        return {}
     late = {metric.name for metric in filled}
     plain = [term for term in terms if not isinstance(used[term.name], Quantile) and used[term.name].name not in late]
-    if rows.data.design == "paired" or not plain:
+    if not plain:
         return {}
     read = engine.rows(daily_moments(rows, plain, list(census.values.values())))
     days = sorted({int(row["day"]) for row in read})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import Double
+from sqlalchemy import Boolean, Double
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -32,6 +32,14 @@ class Finite(_Reading):
     """The value as a number; NaN, which no sum survives, is nothing."""
 
     name = "abkit_finite"
+    inherit_cache = True
+
+
+class IsNumber(FunctionElement[bool]):
+    """Whether there is a value and it is a number, in a column of numbers."""
+
+    type = Boolean()
+    name = "abkit_is_number"
     inherit_cache = True
 
 
@@ -79,6 +87,16 @@ def _finite(element: Finite, compiler: Any, **options: Any) -> str:
 def _sqlite_finite(element: Finite, compiler: Any, **options: Any) -> str:
     value = _inner(element, compiler, options)  # SQLite has no NaN, and a column of numbers may hold text
     return f"CASE WHEN typeof({value}) IN ('integer', 'real') THEN CAST({value} AS REAL) END"
+
+
+@compiles(IsNumber)
+def _is_number(element: IsNumber, compiler: Any, **options: Any) -> str:
+    return f"{_inner(element, compiler, options)} IS NOT NULL"
+
+
+@compiles(IsNumber, "sqlite")
+def _sqlite_is_number(element: IsNumber, compiler: Any, **options: Any) -> str:
+    return f"typeof({_inner(element, compiler, options)}) IN ('integer', 'real')"
 
 
 @compiles(SecondsOf, "duckdb")

@@ -81,8 +81,7 @@ def _values(experiment: Experiment, source: Source, types: dict[str, str]) -> li
         return []
     if not paired and data.variants is None:
         return []
-    named = data.variants or {}
-    return [named.get(variant.name, variant.name) for variant in experiment.variants]
+    return list(data.values_of(variant.name for variant in experiment.variants).values())
 
 
 def _population(experiment: Experiment, source: Source, read: Array, columns: list[str], all_units: int) -> Population:

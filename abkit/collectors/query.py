@@ -31,6 +31,8 @@ from abkit.collectors.dialects import Finite, NumberIn, SecondsOf
 from abkit.models import Data
 
 _LARGEST = 1.7976931348623157e308
+_WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+_REAL = {"DOUBLE", "FLOAT", "BOOLEAN"}
 Expression = ColumnElement[Any]
 _BLANK: Expression = literal_column("''")  # no bound value: GROUP BY must see the same expression as SELECT
 
@@ -85,6 +87,14 @@ class Rows:
     def is_text(self, name: str) -> bool:
         """Whether values of the column are text."""
         return self.types[name] in {"VARCHAR", "TEXT", "STRING"} or self.types[name].startswith("ENUM")
+
+    def is_whole(self, name: str) -> bool:
+        """Whether values of the column are whole numbers."""
+        return self.types[name] in _WHOLE
+
+    def is_numeric(self, name: str) -> bool:
+        """Whether values of the column are numbers, or true and false."""
+        return self.types[name] in _WHOLE | _REAL or self.types[name].startswith("DECIMAL")
 
     def raw(self, name: str) -> Expression:
         """The column as it is; blank text is missing."""

@@ -39,7 +39,7 @@ def collect_summary(experiment: Experiment, source: Source, engine: Engine, wher
         raise NotFoundError(f"{where} lacks the column {absent[0]!r}{suggest(absent[0], engine.types)}")
     rows = Rows(engine.table, engine.types, data)
     read = engine.rows(_statement(rows, named))
-    values = {variant.name: (data.variants or {}).get(variant.name, variant.name) for variant in experiment.variants}
+    values = data.values_of(variant.name for variant in experiment.variants)
     known = set(values.values())
     strangers = sorted({str(row["variant"]) for row in read} - known)
     if strangers and data.variants is None:

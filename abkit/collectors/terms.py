@@ -50,16 +50,24 @@ class Reading:
     orders: dict[str, OrderStatistics]
 
 
-def read_ahead(engine: Engine, rows: Rows, census: Census, metrics: Sequence[Metric]) -> Reading:
-    """Read all quantiles and caps that the metrics need, of the rows whose units count, in two statements."""
+def read_ahead(
+    engine: Engine, rows: Rows, census: Census, metrics: Sequence[Metric], *, all_units: bool = False
+) -> Reading:
+    """Read all quantiles and caps that the metrics need, of the rows whose units count, in two statements.
+
+    Where all units count and all values are there, the counts are known and one statement is enough.
+    """
     values = list(census.values.values())
     asked = [metric for metric in metrics if metric.cap is not None or isinstance(metric, Quantile)]
     if not asked:
         return Reading({}, {})
-    if rows.data.unit is not None:
+    if rows.data.unit is not None and not all_units:
         rows = rows.among_units(whole_units(rows, values))
     ordered = [metric for metric in asked if isinstance(metric, Quantile)]
-    counts = _count(engine, rows, census, ordered)
+    if all_units:
+        counts = {(metric.name, name): size for metric in ordered for name, size in census.rows.items()}
+    else:
+        counts = _count(engine, rows, census, ordered)
     wanted = [Wanted(m.name, values_of(m, rows)[0], None, m.cap) for m in asked if m.cap is not None]
     reasons: dict[str, str] = {}
     for metric in ordered:

@@ -12,7 +12,12 @@ from abkit.models import Data, Experiment
 
 
 def analyze(
-    experiment: Experiment, data: Any = None, *, as_of: str | datetime | None = None, now: str | datetime | None = None
+    experiment: Experiment,
+    data: Any = None,
+    *,
+    as_of: str | datetime | None = None,
+    now: str | datetime | None = None,
+    details: bool = False,
 ) -> Analysis:
     """Analyze an experiment on its data.
 
@@ -26,6 +31,9 @@ def analyze(
         ISO date or time up to which rows count; a date means its end. Needs a time column to leave rows out.
     now : str or datetime, optional
         Stands as the time of data that has none; default: the clock.
+    details : bool
+        Also what no verdict needs and what takes longest on large data, as reports do: the distributions of the
+        metrics, and the effect by days since each unit's first row.
 
     Returns
     -------
@@ -56,7 +64,7 @@ def analyze(
     source = source_of(experiment, data)
     limit = parse_time(as_of) if isinstance(as_of, str) else as_of
     clock = parse_time(now) if isinstance(now, str) else now
-    snapshot = collect(experiment, source, now=clock or datetime.now(UTC), as_of=limit)
+    snapshot = collect(experiment, source, now=clock or datetime.now(UTC), as_of=limit, details=details)
     return analyze_snapshot(experiment, snapshot)
 
 

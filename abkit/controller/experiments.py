@@ -275,7 +275,7 @@ class ExperimentController(Lifecycle):
         self.flush()
         experiment = stored.experiment
         source = observed_source(reader(self.engine), observations, assignments, experiment, as_of=as_of)
-        return check_plan(stored, analyze(experiment, source, as_of=as_of, now=self._clock()))
+        return check_plan(stored, analyze(experiment, source, as_of=as_of, now=self._clock(), details=True))
 
     def _analyzed(self, stored: StoredExperiment, as_of: datetime | None) -> tuple[dict[str, Any] | None, str]:
         try:

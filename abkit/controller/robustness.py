@@ -92,7 +92,7 @@ def _robustness(
     checked: Callable[[Analysis], Analysis] = lambda analysis: analysis,
 ) -> Robustness:
     source = source_for(experiment)
-    snapshot = collect(experiment, source, now=now, as_of=as_of, in_parts=False)
+    snapshot = collect(experiment, source, now=now, as_of=as_of, details=False)
     analysis = checked(analyze_snapshot(experiment, snapshot))
     units = _units(experiment, source, snapshot, as_of)
 
@@ -102,7 +102,7 @@ def _robustness(
             return checked(analyze_snapshot(other, snapshot))
         first, *rest = changed
         narrow = replace(other, primary_metric=first, guardrail_metrics=[], secondary_metrics=rest)
-        read = collect(narrow, source_for(narrow), now=now, as_of=as_of, in_parts=False).metrics
+        read = collect(narrow, source_for(narrow), now=now, as_of=as_of, details=False).metrics
         return checked(analyze_snapshot(other, replace(snapshot, metrics={**snapshot.metrics, **read})))
 
     planned = [metric for metric, _ in experiment.metrics]

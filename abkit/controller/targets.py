@@ -54,7 +54,7 @@ def analyze_target(target: str, *, as_of: str = "", now: str = "") -> tuple[Expe
     """
     experiment = find_experiment(target)
     if not target or _is_file(target):
-        return experiment, analyze(experiment, as_of=as_of or None, now=now or None)
+        return experiment, analyze(experiment, as_of=as_of or None, now=now or None, details=True)
     limit: datetime | None = parse_time(as_of) if as_of else None
     clock = utc_now if not now else lambda: parse_time(now)
     with connect(os.environ[STORE], os.environ.get(ORGANIZATION, "default"), clock=clock) as lab:

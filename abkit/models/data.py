@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
@@ -85,6 +86,10 @@ class Data(Displayed):
     where: dict[str, Scalar] = field(default_factory=dict)
     summary: Summary | None = None
     folder: Annotated[str, Field(exclude=True, repr=False)] = field(default="", compare=False)
+
+    def values_of(self, variants: Iterable[str]) -> dict[str, str]:
+        """Return the value of each variant in its column, by variant name."""
+        return {name: (self.variants or {}).get(name, name) for name in variants}
 
     def __post_init__(self) -> None:
         if self.design == "paired" and self.unit is None:

@@ -72,6 +72,8 @@ def describe_distribution(analysis: Analysis, column: str) -> str:
 
 def _found(analysis: Analysis, column: str) -> DistributionResult:
     found = next((one for one in analysis.distributions if one.column == column), None)
+    if not analysis.distributions:
+        raise DataError("no distribution was read; ask for them: ab.analyze(..., details=True)")
     if found is None or not all(curve.quantiles for curve in found.curves):
         raise DataError(f"{column!r} has no distribution to draw: it takes rows of a mean or a quantile, ten or more")
     return found

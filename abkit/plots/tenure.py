@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _MARKERS = "os^Dvp"
 
+_ASK = "it was not read; ask for it: ab.analyze(..., details=True)"
+
 
 def tenure(analysis: Analysis, ax: Axes | None = None) -> Axes:
     """Draw the primary metric's effect on rows of each day since the units' first row.
@@ -25,7 +27,7 @@ def tenure(analysis: Analysis, ax: Axes | None = None) -> Axes:
     """
     found = analysis.tenure
     if found is None or not found.trends:
-        raise DataError(f"there is no effect by days since the first row: {found.reason if found else 'not collected'}")
+        raise DataError(f"there is no effect by days since the first row: {found.reason if found else _ASK}")
     ax = ax if ax is not None else new_axes(5)
     scale = 100 if analysis.primary.kind == "proportion" else 1
     for place, trend in enumerate(found.trends):

@@ -1,0 +1,200 @@
+"""What one reading of the rows adds up: counts, sums and products of columns, by variant, and the moments in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from abkit.collectors.census import Census
+from abkit.collectors.terms import offsets_of
+from abkit.models import Experiment, Proportion, Quantile, Ratio
+from abkit.models.metric import Metric
+from abkit.stats import Moments
+from abkit.stats.moments import Array
+
+_LOST = 1e-9  # share of its parts below which a difference of sums has too few digits left
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns that are added up, and which of their products are needed.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Numeric columns, in order; a unit's count of rows stands before them.
+    rates : tuple of str
+        Those that may hold 0 and 1 only.
+    pairs : tuple of (int, int)
+        Places among (count, *columns) whose products are summed, the first never greater than the second; the
+        count's own products are asked for where a unit has several rows.
+    """
+
+    columns: tuple[str, ...]
+    rates: tuple[str, ...]
+    pairs: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, metrics: Sequence[Metric], *, has_units: bool) -> Layout:
+        """Lay out the columns of all metrics; those read in order are only counted."""
+        columns: list[str] = []
+        for metric in metrics:
+            columns += [*metric.columns, *([metric.covariate] if metric.covariate else [])]
+        names = tuple(dict.fromkeys(columns))
+        pairs: set[tuple[int, int]] = {(0, 0)} if has_units else set()
+        for metric in metrics:
+            if is_added(metric):
+                places = ([0] if has_units else []) + sorted(names.index(name) + 1 for name in _columns(metric))
+                pairs |= {(one, other) for i, one in enumerate(places) for other in places[i:]}
+        rates = tuple(dict.fromkeys(metric.columns[0] for metric in metrics if isinstance(metric, Proportion)))
+        return cls(names, rates, tuple(sorted(pairs)))
+
+
+@dataclass(frozen=True, slots=True)
+class Gram:
+    """Sums over the units of one variant, of columns about a constant.
+
+    Parameters
+    ----------
+    units, rows : int
+    sums : array (1 + k,)
+        Of each unit's count of rows, and of its sums of (value - shift).
+    products : array (1 + k, 1 + k)
+        Of the same; NaN where a product was not asked for.
+    """
+
+    units: int
+    rows: int
+    sums: Array
+    products: Array
+
+    @classmethod
+    def of_rows(cls, rows: int, sums: Array, products: Array) -> Gram:
+        """Return the sums of units that are one row each: the products with their count are sums."""
+        products[0] = products[:, 0] = sums
+        return cls(rows, rows, sums, products)
+
+    def __add__(self, other: Gram) -> Gram:
+        """Merge disjoint sets of units."""
+        return Gram(
+            self.units + other.units,
+            self.rows + other.rows,
+            self.sums + other.sums,
+            self.products + other.products,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Grams:
+    """One reading of a source.
+
+    Parameters
+    ----------
+    layout : Layout
+    shift : array (k,)
+        The constant taken from each column.
+    by_value : dict
+        A variant's value in the data -> its sums.
+    values : dict
+        Variant name -> its value in the data.
+    rows_left_out : int
+        Rows of no variant of the experiment, or filtered out.
+    first_second, last_second : float or None
+    """
+
+    layout: Layout
+    shift: Array
+    by_value: Mapping[str, Gram]
+    values: dict[str, str]
+    rows_left_out: int = 0
+    first_second: float | None = None
+    last_second: float | None = None
+
+    def reduce(self, metrics: Sequence[Metric]) -> Swept | None:
+        """Return the moments of the metrics that are sums; None where sums have lost the digits they need."""
+        census = self._census()
+        blocks: dict[str, tuple[Moments, ...]] = {}
+        for metric in filter(is_added, metrics):
+            pairs = zip(self.values.values(), offsets_of(metric, census), strict=True)
+            found = [self._moments(metric, self.by_value[value], offset, census) for value, offset in pairs]
+            kept = tuple(moments for moments in found if moments is not None)
+            if len(kept) < len(found):
+                return None
+            blocks[metric.name] = kept
+        units = {name: self.by_value[value].units for name, value in self.values.items()}
+        counts = {"units": units, "rows": census.rows, "total_units": sum(units.values()), "contaminated_units": 0}
+        return Swept(census, counts, blocks)
+
+    def _census(self) -> Census:
+        """The counts; every row has every value."""
+        rows = {name: self.by_value[value].rows for name, value in self.values.items()}
+        return Census(
+            values=self.values,
+            rows=rows,
+            rows_left_out=self.rows_left_out,
+            present={column: dict(rows) for column in self.layout.columns},
+            totals={column: self._totals(place) for place, column in enumerate(self.layout.columns)},
+            first_second=self.first_second,
+            last_second=self.last_second,
+        )
+
+    def _totals(self, place: int) -> dict[str, float]:
+        grams = {name: self.by_value[value] for name, value in self.values.items()}
+        return {name: float(gram.sums[place + 1] + self.shift[place] * gram.rows) for name, gram in grams.items()}
+
+    def _moments(self, metric: Metric, gram: Gram, offset: float, census: Census) -> Moments | None:
+        places = [0, *(self.layout.columns.index(name) + 1 for name in _columns(metric))]
+        products = gram.products[np.ix_(places, places)]
+        base = Moments.from_shifted_sums(float(gram.units), np.zeros(len(places)), gram.sums[places], products)
+        turn = _turn(metric, [0.0, *(float(self.shift[place - 1]) for place in places[1:])], offset, census)
+        covariance = turn @ base.covariance @ turn.T
+        if not np.isfinite(covariance).all():
+            return None
+        spread = np.diagonal(base.covariance) * max(gram.units - 1, 1)
+        parts = np.einsum("ij,jk,ik->i", np.abs(turn), np.abs(base.covariance), np.abs(turn))
+        lost = (np.diagonal(covariance) < _LOST * parts) | ~np.isfinite(parts)
+        cancelled = (spread < _LOST * np.diagonal(products))[1:]
+        return None if lost.any() or cancelled.any() else Moments(base.n, turn @ base.mean, covariance)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one pass found: counts, and the moments of the metrics that are sums, by name."""
+
+    census: Census
+    counts: dict[str, Any]
+    blocks: dict[str, tuple[Moments, ...]]
+
+
+def is_added(metric: Metric) -> bool:
+    """Whether the metric's moments are sums of its columns; a quantile or a cap has to be read first."""
+    return not isinstance(metric, Quantile) and metric.cap is None
+
+
+def layout_of(experiment: Experiment, *, has_units: bool) -> Layout:
+    """Lay out the columns that the experiment's metrics need."""
+    return Layout.of([metric for metric, _ in experiment.metrics], has_units=has_units)
+
+
+def _columns(metric: Metric) -> list[str]:
+    return [*metric.columns, *([metric.covariate] if metric.covariate else [])]
+
+
+def _turn(metric: Metric, shifts: Sequence[float], offset: float, census: Census) -> Array:
+    """The matrix from (count, sums about the shifts) to what the metric adds up about its offset."""
+    width = len(shifts)
+    if isinstance(metric, Ratio):
+        above, below = np.eye(width)[1], np.eye(width)[2]
+        rows = [above - offset * below, below]
+        rows[0][0], rows[1][0] = shifts[1] - offset * shifts[2], shifts[2]
+    else:
+        rows = [np.eye(width)[1], np.eye(width)[0]]
+        rows[0][0] = shifts[1] - offset
+    if metric.covariate:
+        before = np.eye(width)[width - 1]
+        before[0] = shifts[-1] - census.mean(metric.covariate)
+        rows += [before, np.eye(width)[0]]
+    return np.array(rows)

@@ -1,0 +1,119 @@
+"""One pass over rows that need no care, in the engine that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from abkit.collectors.engines import Engine
+from abkit.collectors.gram import Gram, Grams, Layout, Swept, layout_of
+from abkit.collectors.query import Rows, count_all
+from abkit.collectors.sweep_query import pilot, row_sums, unit_sums
+from abkit.models import Experiment
+from abkit.stats.moments import Array
+
+_MOST_GROUPS = 1_000
+
+
+def sweep(engine: Engine, rows: Rows, experiment: Experiment) -> Swept | None:
+    """Count the rows and add up all columns of all variants in one statement, after a pilot over a few rows.
+
+    Parameters
+    ----------
+    engine : Engine
+    rows : Rows
+        Of a randomized experiment.
+    experiment : Experiment
+
+    Returns
+    -------
+    Swept or None
+        None where something has to be read with more care: text among numbers, missing or infinite values, blanks
+        around a variant's name, rows of no variant, units in two of them.
+    """
+    data = rows.data
+    layout = layout_of(experiment, has_units=data.unit is not None)
+    if data.design == "paired" or not all(map(rows.is_numeric, layout.columns)):
+        return None
+    if not (rows.is_text(data.variant) or rows.is_whole(data.variant)):
+        return None
+    shift = _shift(engine, rows, layout)
+    statement = row_sums if data.unit is None else unit_sums
+    grams = _merge(engine.rows(statement(rows, layout, shift)), engine, rows, experiment, layout, shift)
+    return None if grams is None else grams.reduce([metric for metric, _ in experiment.metrics])
+
+
+def _shift(engine: Engine, rows: Rows, layout: Layout) -> list[float]:
+    """A constant near the mean of each column; rates are small whole sums and need none."""
+    if not layout.columns:
+        return []
+    found = engine.rows(pilot(rows, layout.columns))[0]
+    numbers = [float(found[f"c{at}"] or 0.0) for at in range(len(layout.columns))]
+    return [
+        0.0 if name in layout.rates or not np.isfinite(number) else number
+        for name, number in zip(layout.columns, numbers, strict=True)
+    ]
+
+
+def _merge(
+    read: Sequence[Mapping[str, Any]],
+    engine: Engine,
+    rows: Rows,
+    experiment: Experiment,
+    layout: Layout,
+    shift: Sequence[float],
+) -> Grams | None:
+    data, has_units = rows.data, rows.data.unit is not None
+    values = data.values_of(variant.name for variant in experiment.variants)
+    found: dict[str, Gram] = {}
+    strangers = 0
+    if len(read) > _MOST_GROUPS:
+        return None
+    for row in read:
+        label = _label(row, exact=has_units)
+        if label is not None and label in values.values():
+            gram = _gram(row, layout, has_units=has_units)
+            found[label] = found[label] + gram if label in found else gram
+        elif label is None or data.variants is None:
+            return None
+        else:
+            strangers += int(row["rows"])
+        if label in values.values() and row["sound"] != row["rows"]:
+            return None
+    if len(found) < len(values) or not all(np.isfinite(gram.sums).all() for gram in found.values()):
+        return None
+    kept = sum(gram.rows for gram in found.values())
+    narrowed = bool(data.where) or rows.as_of is not None or (has_units and data.variants is not None)
+    everything = int(engine.rows(count_all(rows))[0]["rows"]) if narrowed else kept + strangers
+    timed = [row for row in read if data.time and _label(row, exact=has_units) in found]
+    return Grams(
+        layout,
+        np.asarray(shift),
+        found,
+        values,
+        rows_left_out=everything - kept,
+        first_second=min((float(row["first_second"]) for row in timed), default=None),
+        last_second=max((float(row["last_second"]) for row in timed), default=None),
+    )
+
+
+def _label(row: Mapping[str, Any], *, exact: bool) -> str | None:
+    """The variant of a group; None where there is none, or where blanks or a second one ask for care."""
+    if row["first"] is None or row["first"] != row["last"]:
+        return None
+    label = str(row["first"]).strip(" ")
+    return None if not label or (exact and label != str(row["first"])) else label
+
+
+def _gram(row: Mapping[str, Any], layout: Layout, *, has_units: bool) -> Gram:
+    size = 1 + len(layout.columns)
+    sums: Array = np.array([float(row["rows"]), *(float(row[f"sum_{at}"]) for at in range(1, size))])
+    products = np.full((size, size), np.nan)
+    for one, other in layout.pairs:
+        if one > 0 or has_units:
+            products[one, other] = products[other, one] = float(row[f"product_{one}_{other}"])
+    if not has_units:
+        return Gram.of_rows(int(row["rows"]), sums, products)
+    return Gram(int(row["units"]), int(row["rows"]), sums, products)

@@ -1,0 +1,93 @@
+"""The statements of a single pass: a pilot for the constants, then all sums of all variants at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import CTE, Double, Integer, Select, and_, case, cast, func, select
+
+from abkit.collectors.dialects import IsNumber
+from abkit.collectors.gram import Layout
+from abkit.collectors.query import Expression, Rows
+
+_PILOT_ROWS = 1_000
+
+
+def pilot(rows: Rows, columns: Sequence[str]) -> Select[Any]:
+    """Read the mean of each column over a few rows."""
+    few = select(*(_number(rows, name).label(f"c{at}") for at, name in enumerate(columns)))
+    first = few.where(rows.kept).limit(_PILOT_ROWS).subquery("first")
+    return select(*(func.avg(part).label(part.name) for part in first.c))
+
+
+def row_sums(rows: Rows, layout: Layout, shift: Sequence[float]) -> Select[Any]:
+    """Sum over rows, by what the variant's column holds: every row is a unit."""
+    parts = _shifted(rows, layout, shift)
+    sums = [func.sum(part).label(f"sum_{at}") for at, part in enumerate(parts, start=1)]
+    sums += [
+        func.sum(parts[one - 1] * parts[other - 1]).label(f"product_{one}_{other}")
+        for one, other in layout.pairs
+        if one > 0
+    ]
+    label = rows.table.c[rows.data.variant]
+    counts = [func.count().label("rows"), func.count(_sound(rows, layout)).label("sound")]
+    return (
+        select(label.label("first"), label.label("last"), *counts, *_times(rows), *sums)
+        .where(rows.kept)
+        .group_by(label)
+    )
+
+
+def unit_sums(rows: Rows, layout: Layout, shift: Sequence[float]) -> Select[Any]:
+    """Sum over units of what each adds up, by the first and the last value of its variants."""
+    units = _units(rows, layout, shift)
+    parts = [units.c.rows, *(units.c[f"sum_{at}"] for at in range(1, len(layout.columns) + 1))]
+    sums = [func.sum(part).label(f"sum_{at}") for at, part in enumerate(parts[1:], start=1)]
+    sums += [
+        func.sum(cast(parts[one], Double) * parts[other]).label(f"product_{one}_{other}") for one, other in layout.pairs
+    ]
+    counts = [
+        func.count().label("units"),
+        func.sum(units.c.rows).label("rows"),
+        func.sum(units.c.sound).label("sound"),
+    ]
+    times = [func.min(units.c.first_second).label("first_second")] if rows.data.time else []
+    times += [func.max(units.c.last_second).label("last_second")] if rows.data.time else []
+    return select(units.c.first, units.c.last, *counts, *times, *sums).group_by(units.c.first, units.c.last)
+
+
+def _units(rows: Rows, layout: Layout, shift: Sequence[float]) -> CTE:
+    label = rows.table.c[rows.data.variant]
+    sums = [func.sum(part).label(f"sum_{at}") for at, part in enumerate(_shifted(rows, layout, shift), start=1)]
+    ends = [func.min(label).label("first"), func.max(label).label("last")]
+    counts = [func.count().label("rows"), func.count(_sound(rows, layout)).label("sound")]
+    unit = rows.table.c[rows.data.unit or ""] if rows.is_whole(rows.data.unit or "") else rows.unit
+    kept = rows.kept if rows.data.variants is None else rows.of_variants(list(rows.data.variants.values()))
+    return select(unit.label("unit"), *ends, *counts, *_times(rows), *sums).where(kept).group_by(unit).cte("units")
+
+
+def _number(rows: Rows, name: str) -> Expression:
+    value = rows.table.c[name]
+    return cast(cast(value, Integer) if rows.types[name] == "BOOLEAN" else value, Double)
+
+
+def _shifted(rows: Rows, layout: Layout, shift: Sequence[float]) -> list[Expression]:
+    numbers = [(_number(rows, name), by) for name, by in zip(layout.columns, shift, strict=True)]
+    return [value - by if by else value for value, by in numbers]
+
+
+def _sound(rows: Rows, layout: Layout) -> Expression:
+    """Something where the row has its variant, its unit, its time and every value, and the rates are 0 or 1."""
+    tests: list[Expression] = [rows.table.c[rows.data.variant].is_not(None)]
+    tests += [rows.raw(rows.data.unit).is_not(None)] if rows.data.unit else []
+    tests += [IsNumber(rows.table.c[name]) for name in layout.columns]
+    tests += [rows.table.c[name].in_([0, 1]) for name in layout.rates if rows.types[name] != "BOOLEAN"]
+    tests += [rows.seconds.is_not(None)] if rows.data.time else []
+    return case((and_(*tests), 1))
+
+
+def _times(rows: Rows) -> list[Expression]:
+    if not rows.data.time:
+        return []
+    return [func.min(rows.seconds).label("first_second"), func.max(rows.seconds).label("last_second")]

@@ -1,0 +1,236 @@
+"""Rows that need no care are read once, and give what the careful reading gives; all others are left to it."""
+
+import functools
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, event
+
+import abkit as ab
+from abkit.collectors import Source, collect, collector
+from abkit.collectors.frame import read_frame
+from abkit.errors import DataError, NotFoundError
+from abkit.models import Experiment, Mean, Plan, Proportion, Quantile, Ratio, Variant
+from abkit.snapshot import NotCollected
+from abkit.stats import delta_method
+
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+EXPERIMENT = Experiment(
+    key="sweep",
+    variants=[Variant("a", 50, is_control=True), Variant("b", 50)],
+    primary_metric=Proportion("converted"),
+    secondary_metrics=[
+        Mean("spend", covariate="before"),
+        Mean("level"),
+        Ratio("orders", "sessions"),
+        Proportion("flag"),
+    ],
+    min_sample_size=10,
+    plan=Plan(inference="fixed"),
+)
+
+
+def wide(rows: int = 40_000, seed: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    treated = rng.integers(0, 2, rows)
+    before = rng.gamma(2, 10, rows)
+    return pd.DataFrame(
+        {
+            "variant": np.array(["a", "b"])[treated],
+            "converted": (rng.random(rows) < 0.1).astype(np.int8),
+            "flag": rng.random(rows) < 0.4,
+            "spend": before + rng.normal(0, 3, rows) + treated,
+            "before": before,
+            "level": 1e6 + rng.normal(0, 1, rows),
+            "orders": rng.poisson(2, rows),
+            "sessions": rng.poisson(3, rows) + 1,
+        }
+    )
+
+
+def events(rows: int = 9_000) -> pd.DataFrame:
+    frame = wide(rows)
+    frame["user"] = np.random.default_rng(3).integers(0, rows // 4, rows)
+    frame["variant"] = np.where(frame["user"] % 2, "a", "b")
+    return frame
+
+
+@pytest.fixture
+def careful(monkeypatch):
+    """Collect without the single pass."""
+
+    def collect_carefully(experiment, source, **options):
+        with monkeypatch.context() as patch:
+            patch.setattr(collector, "read_frame", lambda *_: None)
+            patch.setattr(collector, "sweep", lambda *_: None)
+            return collect(experiment, source, now=NOW, details=False, **options)
+
+    return collect_carefully
+
+
+def assert_same(left, right):
+    for name in ("units", "rows", "total_units", "rows_left_out", "contaminated_units", "duplicated_rows", "days"):
+        assert getattr(left, name) == getattr(right, name), name
+    for name, moments in right.metrics.items():
+        swept = left.metrics[name]
+        if isinstance(moments, NotCollected):
+            assert swept == moments
+            continue
+        assert swept.is_rate_of_units == moments.is_rate_of_units
+        assert swept.missing == moments.missing
+        found, wanted = (delta_method(one.level, one.blocks, one.width) for one in (swept, moments))
+        np.testing.assert_allclose(found.value, wanted.value, rtol=1e-12)
+        np.testing.assert_allclose(found.covariance, wanted.covariance, rtol=1e-9)
+        for one, other in zip(swept.blocks, moments.blocks, strict=True):
+            np.testing.assert_allclose(np.diagonal(one.covariance), np.diagonal(other.covariance), rtol=1e-8)
+
+
+def answer(reading, source):
+    """What a reading gives, or how it refuses."""
+    try:
+        return reading(EXPERIMENT, source)
+    except (DataError, NotFoundError) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def assert_same_answer(source, careful):
+    expected = answer(careful, source)
+    found = answer(functools.partial(collect, now=NOW, details=False), source)
+    if isinstance(expected, str):
+        assert found == expected
+    else:
+        assert_same(found, expected)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow", "categories", "whole numbers"])
+def test_a_frame_is_read_in_one_pass_without_an_engine(kind, careful, monkeypatch):
+    frame, keys = wide(), {}
+    if kind == "categories":
+        frame["variant"] = frame["variant"].astype("category")
+    if kind == "whole numbers":
+        frame["variant"], keys = (frame["variant"] == "b").astype(np.int64), {"variants": {"a": 0, "b": 1}}
+    makers = {"polars": pl.from_pandas, "arrow": pa.Table.from_pandas}
+    source = Source.frame(makers.get(kind, lambda same: same)(frame), **keys)
+    expected = careful(EXPERIMENT, source)
+    monkeypatch.setattr(collector, "open_source", lambda *_: pytest.fail("an engine was opened"))
+    assert_same(collect(EXPERIMENT, source, now=NOW, details=False), expected)
+
+
+@pytest.mark.parametrize("unit", [None, "user"])
+@pytest.mark.parametrize("kind", ["parquet", "sqlite", "postgresql"])
+def test_an_engine_reads_in_one_statement_what_the_careful_reading_gives(kind, unit, careful, tmp_path, request):
+    frame = events()
+    frame["flag"] = frame["flag"].astype(np.int8)
+    if kind == "parquet":
+        frame.to_parquet(tmp_path / "rows.parquet")
+        source = Source.parquet(tmp_path / "rows.parquet", unit=unit)
+    else:
+        url = f"sqlite:///{tmp_path / 'rows.db'}" if kind == "sqlite" else request.getfixturevalue("postgresql_url")
+        engine = create_engine(url)
+        frame.to_sql("sweep_rows", engine, index=False, if_exists="replace")
+        source = Source.sql(engine, "sweep_rows", unit=unit)
+        statements: list[str] = []
+        event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    expected = careful(EXPERIMENT, source)
+    if kind != "parquet":
+        statements.clear()
+    assert_same(collect(EXPERIMENT, source, now=NOW, details=False), expected)
+    if kind != "parquet":
+        read = [one for one in statements if "FROM sweep_rows" in one]
+        assert len(read) == (2 if unit is None else 3)  # a pilot, the sums and, with units of many rows, duplicates
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda frame: frame.assign(level=frame["level"].where(frame.index != 7)),
+        lambda frame: frame.assign(spend=frame["spend"].where(frame.index != 7)),
+        lambda frame: frame.assign(spend=frame["spend"].where(frame.index != 7, np.inf)),
+        lambda frame: frame.assign(converted=frame["converted"].where(frame.index != 7, 2)),
+        lambda frame: frame.assign(converted=frame["converted"].where(frame.index != 7, 0.5)),
+        lambda frame: frame.assign(spend=frame["spend"].astype(str)),
+        lambda frame: frame.assign(variant=frame["variant"].where(frame.index != 7, "c")),
+        lambda frame: frame.assign(variant=frame["variant"].where(frame.index != 7)),
+        lambda frame: frame.assign(variant=frame["variant"].where(frame.index != 7, "  ")),
+        lambda frame: frame.drop(columns="orders"),
+        lambda frame: frame[frame["variant"] == "a"],
+        lambda frame: frame.assign(spend=1e200 * frame["spend"]),
+        lambda frame: frame.iloc[:0],
+    ],
+)
+def test_what_one_pass_cannot_judge_is_left_to_the_careful_reading(spoil, careful):
+    frame = spoil(wide(4_000))
+    assert read_frame(EXPERIMENT, Source.frame(frame)) is None
+    assert_same_answer(Source.frame(frame), careful)
+
+
+@pytest.mark.parametrize("spoil", ["trailing blank", "two variants", "no unit", "nan", "two"])
+def test_events_that_need_care_get_it(spoil, careful, tmp_path):
+    frame = events()
+    if spoil == "trailing blank":
+        frame["variant"] = frame["variant"].where(frame.index % 3 > 0, frame["variant"] + " ")
+    if spoil == "two variants":
+        frame.loc[5, "variant"] = {"a": "b", "b": "a"}[frame.loc[5, "variant"]]
+    if spoil == "no unit":
+        frame["user"] = frame["user"].where(frame.index != 5)
+    if spoil == "nan":
+        frame.loc[5, "spend"] = np.nan
+    if spoil == "two":
+        frame.loc[5, "converted"] = 2
+    frame.to_parquet(tmp_path / "rows.parquet")
+    assert_same_answer(Source.parquet(tmp_path / "rows.parquet", unit="user"), careful)
+
+
+def test_blanks_around_names_of_variants_do_not_count(careful):
+    frame = wide(4_000)
+    frame["variant"] = frame["variant"].where(frame.index % 3 > 0, frame["variant"] + " ")
+    assert read_frame(EXPERIMENT, Source.frame(frame)) is not None
+    assert_same_answer(Source.frame(frame), careful)
+
+
+def test_quantiles_and_caps_are_read_beside_the_single_pass(careful, tmp_path):
+    frame = events()
+    frame.to_parquet(tmp_path / "rows.parquet")
+    mixed = replace(
+        EXPERIMENT,
+        guardrail_metrics=[Quantile("spend", 0.9, margin=0.2), Mean("before", cap=0.99, name="capped", margin=0.2)],
+    )
+    source = Source.parquet(tmp_path / "rows.parquet", unit="user")
+    assert_same(collect(mixed, source, now=NOW, details=False), careful(mixed, source))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    offset=st.sampled_from([0.0, 1.0, -1e9, 1e12]),
+    scale=st.sampled_from([1e-6, 1.0, 1e6]),
+    rows=st.integers(4, 200),
+    seed=st.integers(0, 999),
+)
+def test_sums_keep_their_digits_or_are_read_again(offset, scale, rows, seed):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"variant": ["a", "b"] * rows, "score": offset + scale * rng.normal(size=2 * rows)})
+    one = functools.partial(replace, EXPERIMENT, secondary_metrics=[])
+    found = collect(one(primary_metric=Mean("score")), Source.frame(frame), now=NOW, details=False).metrics["score"]
+    for name, block in zip("ab", found.blocks, strict=True):
+        values = frame["score"][frame["variant"] == name].to_numpy()
+        np.testing.assert_allclose(block.covariance[0, 0], (values - values[0]).var(ddof=1), rtol=1e-5)
+
+
+def test_a_ratio_that_never_varies_has_no_spread():
+    frame = pd.DataFrame({"variant": ["a", "b"] * 50, "orders": np.arange(100) * 0.3, "sessions": np.arange(100) * 0.1})
+    only = replace(EXPERIMENT, primary_metric=Ratio("orders", "sessions"), secondary_metrics=[])
+    analysis = ab.analyze(only, frame)
+    assert next(check for check in analysis.checks if check.name == "variance").status == "fail"
+
+
+def test_details_are_read_when_they_are_asked_for():
+    frame = wide(2_000)
+    assert ab.analyze(EXPERIMENT, frame).distributions == ()
+    assert {one.column for one in ab.analyze(EXPERIMENT, frame, details=True).distributions} == {"spend", "level"}
