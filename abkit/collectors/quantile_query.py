@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Double, FromClause, Select, and_, distinct, func, literal, select, true
-from sqlalchemy.dialects.postgresql import array
 
+from abkit.collectors.dialects import Percentiles
 from abkit.collectors.query import Expression, Rows
 
 
@@ -51,7 +51,7 @@ def quantiles(rows: Rows, wanted: Sequence[Wanted], values: Sequence[str]) -> Se
     parts = []
     for group, ((_, variant), places) in enumerate(grouped(wanted).items()):
         asked = [literal(wanted[place].probability, Double, literal_execute=True) for place in places]
-        read = func.percentile_cont(array(asked)).within_group(wanted[places[0]].value.asc())
+        read = Percentiles(wanted[places[0]].value, *asked)
         chosen = read if variant is None else read.filter(rows.variant == variant)
         parts.append(chosen.label(f"group_{group}"))
     return select(*parts).where(rows.of_variants(values))

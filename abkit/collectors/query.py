@@ -27,10 +27,13 @@ from sqlalchemy import (
     true,
 )
 
-from abkit.collectors.dialects import Finite, NumberIn, SecondsOf
+from abkit.collectors.dialects import Finite, Given, NumberIn, SecondsOf
 from abkit.models import Data
 
 _LARGEST = 1.7976931348623157e308
+_NAN = ("nan", "+nan", "-nan")
+_NUMBERS = {"DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}
+_NUMBERS |= {f"U{name}" for name in _NUMBERS}
 Expression = ColumnElement[Any]
 _BLANK: Expression = literal_column("''")  # no bound value: GROUP BY must see the same expression as SELECT
 
@@ -91,6 +94,12 @@ class Rows:
         value = self.table.c[name]
         return func.nullif(func.trim(cast(value, Text)), _BLANK) if self.is_text(name) else value
 
+    def given(self, name: str) -> Expression:
+        """What the column of a number holds, be it a number or not; missing where it is blank or NaN."""
+        if self.is_text(name):
+            return case((func.lower(self.raw(name)).in_(_NAN), null()), else_=self.raw(name))
+        return Given(self.raw(name)) if self.types[name] in {"DOUBLE", "FLOAT"} else self.raw(name)
+
     def number(self, name: str) -> Expression:
         """The column as a number; missing where it is blank, NaN or not a number."""
         value = self.raw(name)
@@ -120,7 +129,8 @@ class Rows:
     def seconds(self) -> Expression:
         """Time of the row in seconds since 1970 (UTC where it says no zone); a number is that already."""
         name = self.data.time or ""
-        return self.number(name) if self.types[name] == "DOUBLE" else SecondsOf(self.raw(name))
+        is_number = self.types[name] in _NUMBERS or self.types[name].startswith("DECIMAL")
+        return self.number(name) if is_number else SecondsOf(self.raw(name))
 
     @property
     def kept(self) -> Expression:
@@ -128,7 +138,7 @@ class Rows:
         tests: list[Expression] = [true()]
         for name, value in self.data.where.items():
             if isinstance(value, str):
-                tests.append(cast(self.raw(name), Text) == value)
+                tests.append(cast(self.raw(name), Text) == value.strip(" "))
             else:
                 tests.append(self.number(name) == float(value))
         if self.as_of is not None and self.data.time:
@@ -164,7 +174,7 @@ def count_rows(rows: Rows, columns: Sequence[str], pairs: Sequence[Sequence[str]
         finite = case((infinite, null()), else_=value)
         counts += [
             func.count(value).label(f"present_{index}"),
-            (func.count(rows.raw(name)) - func.count(value)).label(f"unreadable_{index}"),
+            (func.count(rows.given(name)) - func.count(value)).label(f"unreadable_{index}"),
             func.count().filter(infinite).label(f"infinite_{index}"),
             func.count().filter(value.not_in([0.0, 1.0])).label(f"other_than_01_{index}"),
             func.sum(finite).label(f"total_{index}"),
@@ -177,7 +187,7 @@ def count_rows(rows: Rows, columns: Sequence[str], pairs: Sequence[Sequence[str]
 
 def first_unreadable(rows: Rows, name: str) -> Select[Any]:
     """Find one value of the column that should be a number and is not."""
-    strange = and_(rows.kept, rows.raw(name).is_not(None), rows.number(name).is_(None))
+    strange = and_(rows.kept, rows.given(name).is_not(None), rows.number(name).is_(None))
     return select(cast(rows.raw(name), Text).label("value")).where(strange).limit(1)
 
 
