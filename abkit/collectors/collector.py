@@ -14,6 +14,7 @@ from abkit.collectors.census import Census, check_columns, take_census
 from abkit.collectors.daily import count_arrivals, daily_series
 from abkit.collectors.distribution import collect_distributions
 from abkit.collectors.engines import Engine, open_source
+from abkit.collectors.mixed import find_mixed_units, settle_units
 from abkit.collectors.observed import as_observed, unobserved
 from abkit.collectors.query import Rows, Term, count_duplicates, paired_units, randomized_moments
 from abkit.collectors.reduction import moments_of, paired_moments
@@ -21,7 +22,7 @@ from abkit.collectors.segments import collect_segments
 from abkit.collectors.source import Source
 from abkit.collectors.summary import collect_summary
 from abkit.collectors.tenure import collect_tenure
-from abkit.collectors.terms import Reading, level_of, read_ahead, term_of
+from abkit.collectors.terms import Reading, level_of, read_ahead, sketch_error, sketch_notes, term_of
 from abkit.errors import NotFoundError, ParameterError
 from abkit.models import Experiment, Proportion
 from abkit.models.metric import Metric
@@ -71,7 +72,10 @@ def collect(
         limit = as_of.timestamp() if as_of and source.data.time else None
         rows = Rows(engine.table, engine.types, source.data, limit)
         census = take_census(engine, rows, experiment, where)
+        every_row, rows = rows, settle_units(engine, rows, census, where)
         snapshot, used, terms, reading = _collect(experiment, source, engine, rows, census, as_of, now, filled)
+        if snapshot.contaminated_units or source.data.units_in_two_variants == "first":
+            snapshot = replace(snapshot, mixed=find_mixed_units(engine, every_row, census))
         if not in_parts:
             return snapshot
         return replace(
@@ -174,6 +178,7 @@ def _metric_moments(
     if sum(missing.values()) and metric.missing != "error":
         done = "count as 0" if metric.missing == "zero" else "are left out"
         notes.append(f"{sum(missing.values()):,} {'units' if long else 'rows'} without a value {done}")
+    notes += sketch_notes(metric, census, reading)
     covariate = next(one for one in asked if one.name == metric.name).covariate
     lost = census.without(covariate) if covariate and not long else {}
     if sum(lost.values()):
@@ -190,6 +195,7 @@ def _metric_moments(
         is_rate_of_units=isinstance(metric, Proportion) and single and not metric.covariate,
         notes=tuple(notes),
         without_covariate=lost,
+        error=sketch_error(metric, reading),
     )
 
 

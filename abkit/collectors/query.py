@@ -82,8 +82,9 @@ class Rows:
         return Rows(self.table, self.types, self.data, self.as_of, units, self.only)
 
     def passing(self, test: Expression) -> Rows:
-        """Return the rows that pass the test only."""
-        return Rows(self.table, self.types, self.data, self.as_of, self.among, test)
+        """Return the rows that pass the test too."""
+        both = test if self.only is None else and_(self.only, test)
+        return Rows(self.table, self.types, self.data, self.as_of, self.among, both)
 
     def is_text(self, name: str) -> bool:
         """Whether values of the column are text."""
