@@ -9,6 +9,8 @@ from sqlalchemy import Double
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from abkit.errors import DefinitionError
+
 _NUMBER = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _WORD = r"^[+-]?(inf|infinity|nan)$"
 _DATE = (
@@ -98,6 +100,18 @@ def _sqlite_number(element: NumberIn, compiler: Any, **options: Any) -> str:
 
 
 @compiles(Finite)
+@compiles(NumberIn)
+@compiles(SecondsOf)
+def _unknown(element: FunctionElement[Any], compiler: Any, **options: Any) -> str:
+    raise DefinitionError(
+        f"abkit does not know how {compiler.dialect.name} reads numbers and times: say it as in the how-to page "
+        "'Add an engine', or export the rows to Parquet"
+    )
+
+
+@compiles(Finite, "duckdb")
+@compiles(Finite, "postgresql")
+@compiles(Finite, "spark")
 def _finite(element: Finite, compiler: Any, **options: Any) -> str:
     value = _inner(element, compiler, options)
     return f"NULLIF(CAST({value} AS DOUBLE PRECISION), CAST('NaN' AS DOUBLE PRECISION))"
@@ -111,7 +125,7 @@ def _sqlite_finite(element: Finite, compiler: Any, **options: Any) -> str:
 
 @compiles(Given)
 def _given(element: Given, compiler: Any, **options: Any) -> str:
-    return _finite(Finite(*element.clauses), compiler, **options)
+    return str(compiler.process(Finite(*element.clauses), **options))
 
 
 @compiles(Given, "sqlite")

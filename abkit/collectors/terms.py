@@ -196,8 +196,8 @@ def _order(
 
 def _tied(variant: str, quantile: float) -> str:
     return (
-        f"too many rows of {variant!r} share the value {quantile:g} at the quantile to tell how uncertain it is; record "
-        "more digits"
+        f"too many rows of {variant!r} share the value {quantile:g} at the quantile to tell how uncertain it is; "
+        "record more digits"
     )
 
 
