@@ -42,7 +42,7 @@ lab: .venv/.ready ## JupyterLab in notebooks/
 lock: ## pin the newest versions that resolve (needs uv)
 	@uv pip compile -q --universal -p 3.11 pyproject.toml --no-header --no-annotate -U -o requirements.lock
 	@uv pip compile -q --universal -p 3.11 pyproject.toml --extra api --extra postgres --extra widgets --group dev --group docs -c requirements.lock --no-header --no-annotate -o requirements-dev.lock
-	@uv pip compile -q --universal -p 3.11 --group spark --no-header --no-annotate -U -o requirements-spark.lock
+	@uv pip compile -q --universal -p 3.11 --group spark --no-header --no-annotate -o requirements-spark.lock
 
 clean: ## remove the environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -32,6 +32,8 @@ class MetricMoments:
         What was done to the values (clipping, filling), for the report.
     without_covariate : dict
         Rows without a value of the covariate, by variant.
+    error : tuple of float
+        How far the level of each variant may be off because it was read from a sketch; empty where it was not.
     """
 
     blocks: tuple[Moments, ...]
@@ -41,6 +43,7 @@ class MetricMoments:
     is_rate_of_units: bool = False
     notes: tuple[str, ...] = ()
     without_covariate: dict[str, int] = field(default_factory=dict)
+    error: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,24 @@ class Tenure:
 
 
 @dataclass(frozen=True, slots=True)
+class MixedUnits:
+    """Units that were seen in more than one variant of a randomized experiment.
+
+    Parameters
+    ----------
+    units : int
+    seen : dict
+        Of them, by variant, those seen there.
+    counted : dict
+        Of them, by variant, those that count there because they were seen there first; empty where none counts.
+    """
+
+    units: int
+    seen: dict[str, int]
+    counted: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Collected counts and moments, as of a time.
 
@@ -166,7 +187,9 @@ class Snapshot:
     rows_left_out : int
         Rows of other variants, or excluded by a filter.
     contaminated_units : int
-        Units seen in more than one variant of a randomized experiment; they are left out.
+        Units seen in more than one variant of a randomized experiment that are left out.
+    mixed : MixedUnits or None
+        All units seen in more than one variant; None where there are none.
     incomplete_units : int
         Units of a paired experiment that lack a variant; they are left out.
     duplicated_rows : int or None
@@ -211,6 +234,7 @@ class Snapshot:
     arrivals: Arrivals | None = None
     distributions: tuple[Distribution, ...] = ()
     tenure: Tenure | str | None = None
+    mixed: MixedUnits | None = None
 
     @property
     def units_per_day(self) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from abkit.analyzer.numbers import days as written
 from abkit.analyzer.part_checks import check_balance, check_segments
 from abkit.analyzer.result import Check
 from abkit.models import Experiment
-from abkit.snapshot import MetricMoments, Snapshot
+from abkit.snapshot import MetricMoments, MixedUnits, Snapshot
 from abkit.stats import equal_shares, srm
 
 _FEWEST_EXPECTED = 5
@@ -72,15 +72,28 @@ def check_contamination(experiment: Experiment, snapshot: Snapshot) -> Check:
         return Check(
             "contamination", "not_run", "the data has no unit column, so a returning unit cannot be recognized"
         )
-    share = snapshot.contaminated_units / snapshot.total_units
+    mixed = snapshot.mixed or MixedUnits(snapshot.contaminated_units, {})
+    share = mixed.units / snapshot.total_units
     failed = share > limit
     message = (
-        f"{count(snapshot.contaminated_units)} of {count(snapshot.total_units)} units ({percent(share)}) were seen in "
-        f"more than one variant and are left out; the limit is {percent(limit)}"
-        if snapshot.contaminated_units
+        f"{count(mixed.units)} of {count(snapshot.total_units)} units ({percent(share)}) were seen in "
+        f"more than one variant{_by_variant(mixed.seen)}{_fate(mixed)}; the limit is {percent(limit)}"
+        if mixed.units
         else "no unit was seen in more than one variant"
     )
     return Check("contamination", "fail" if failed else "pass", message, value=share, threshold=limit)
+
+
+def _by_variant(counts: Mapping[str, int]) -> str:
+    return f" ({', '.join(f'{name} {count(units)}' for name, units in counts.items())})" if counts else ""
+
+
+def _fate(mixed: MixedUnits) -> str:
+    if not mixed.counted:
+        return " and are left out"
+    tied = mixed.units - sum(mixed.counted.values())
+    rest = f"; {count(tied)} were seen in two at the same time and are left out" if tied else ""
+    return f"; they count where they were seen first{_by_variant(mixed.counted)}{rest}"
 
 
 def check_duplicates(snapshot: Snapshot) -> Check:

@@ -28,6 +28,7 @@ from abkit.stats import (
     delta_method,
     detectable_effect,
 )
+from abkit.stats.estimand import with_error
 from abkit.stats.moments import Array
 from abkit.stats.proportion import RateBatch
 
@@ -55,6 +56,8 @@ def infer(experiment: Experiment, metric: Metric, role: Role, moments: MetricMom
         levels, removed = adjusted.levels, adjusted.variance_removed
     else:
         levels = delta_method(moments.level, moments.blocks, moments.width)
+    if moments.error:
+        levels = with_error(levels, moments.error)
     control = experiment.variants.index(experiment.control)
     tests, pairs = [], []
     for variant in experiment.treatments:
@@ -149,6 +152,7 @@ def compare_metric(
         covariate=metric.covariate if moments.width > 2 else None,
         variance_removed=None if inference.variance_removed is None else float(inference.variance_removed),
         notes=moments.notes,
+        sketch_error=dict(zip(snapshot.variants, moments.error, strict=True)) if moments.error else None,
     )
     return (with_guardrails(experiment, result, inference.pairs) if role == "guardrail" else result), inference
 

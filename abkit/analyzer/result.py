@@ -135,7 +135,11 @@ class ComparisonResult(Displayed):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MetricResult(Displayed):
-    """One metric in every variant."""
+    """One metric in every variant.
+
+    `sketch_error` says, by variant, how far a quantile that was read from a sketch may be off; it is part of the
+    standard errors.
+    """
 
     name: str
     kind: str
@@ -148,6 +152,7 @@ class MetricResult(Displayed):
     variance_removed: float | None = None
     notes: tuple[str, ...] = ()
     reason: str | None = None
+    sketch_error: dict[str, float] | None = None
 
     def _card(self) -> Card:
         from abkit.analyzer.render import metric_card

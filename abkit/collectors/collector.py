@@ -16,6 +16,7 @@ from abkit.collectors.distribution import collect_distributions
 from abkit.collectors.engines import Engine, open_source
 from abkit.collectors.frame import read_frame
 from abkit.collectors.gram import Swept
+from abkit.collectors.mixed import find_mixed_units, settle_units
 from abkit.collectors.observed import as_observed, unobserved
 from abkit.collectors.query import Rows, Term, count_duplicates, paired_units, randomized_moments
 from abkit.collectors.reduction import moments_of, paired_moments
@@ -24,7 +25,7 @@ from abkit.collectors.source import Source
 from abkit.collectors.summary import collect_summary
 from abkit.collectors.sweep import sweep
 from abkit.collectors.tenure import collect_tenure
-from abkit.collectors.terms import Reading, level_of, offsets_of, read_ahead, term_of
+from abkit.collectors.terms import Reading, level_of, offsets_of, read_ahead, sketch_error, sketch_notes, term_of
 from abkit.errors import NotFoundError, ParameterError
 from abkit.models import Experiment, Proportion, Ratio
 from abkit.models.metric import Metric
@@ -74,28 +75,46 @@ def collect(
     with open_source(source) as engine:
         if source.data.summary is not None:
             return collect_summary(experiment, source, engine, source.where, as_of or now)
-        check_columns(engine.types, experiment, source.data, source.where)
-        filled = [metric for metric, _ in experiment.metrics if source.long and metric.missing == "zero"]
-        if source.long:
-            experiment = as_observed(experiment)
-        rows = Rows(engine.table, engine.types, source.data, as_of.timestamp() if as_of else None)
-        if swept is None and not source.long:
-            swept = sweep(engine, rows, experiment)
-        read, terms = _read(experiment, source, engine, rows, swept)
-        snapshot = replace(
-            _snapshot(experiment, source, read, now, as_of),
-            duplicated_rows=_duplicates(engine, rows, read, source),
-            series=daily_series(engine, rows, terms, read.used, read.census, read.reading, filled),
-            segments=collect_segments(engine, rows, terms, read.used, read.census, read.reading),
-            arrivals=count_arrivals(engine, rows, read.census),
-        )
-        if not details:
-            return snapshot
-        return replace(
-            snapshot,
-            distributions=collect_distributions(engine, rows, list(read.used.values()), read.census),
-            tenure=collect_tenure(engine, rows, snapshot, experiment.primary_metric, read.census, read.reading),
-        )
+        return _collect(engine, experiment, source, swept, now, as_of, details=details)
+
+
+def _collect(
+    engine: Engine,
+    experiment: Experiment,
+    source: Source,
+    swept: Swept | None,
+    now: datetime,
+    as_of: datetime | None,
+    *,
+    details: bool,
+) -> Snapshot:
+    check_columns(engine.types, experiment, source.data, source.where)
+    filled = [metric for metric, _ in experiment.metrics if source.long and metric.missing == "zero"]
+    experiment = as_observed(experiment) if source.long else experiment
+    every_row = rows = Rows(engine.table, engine.types, source.data, as_of.timestamp() if as_of else None)
+    if swept is None and not source.long:
+        swept = sweep(engine, rows, experiment)
+    census = take_census(engine, rows, experiment, source.where) if swept is None else swept.census
+    if swept is None:
+        rows = settle_units(engine, rows, census, source.where)
+    read, terms = _read(experiment, source, engine, rows, census, swept)
+    settled = swept is None and source.data.units_in_two_variants == "first"
+    snapshot = replace(
+        _snapshot(experiment, source, read, now, as_of),
+        duplicated_rows=_duplicates(engine, rows, read, source),
+        series=daily_series(engine, rows, terms, read.used, census, read.reading, filled),
+        segments=collect_segments(engine, rows, terms, read.used, census, read.reading),
+        arrivals=count_arrivals(engine, rows, census),
+    )
+    if settled or snapshot.contaminated_units:
+        snapshot = replace(snapshot, mixed=find_mixed_units(engine, every_row, census))
+    if not details:
+        return snapshot
+    return replace(
+        snapshot,
+        distributions=collect_distributions(engine, rows, list(read.used.values()), census),
+        tenure=collect_tenure(engine, rows, snapshot, experiment.primary_metric, census, read.reading),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +137,8 @@ def _without_engine(experiment: Experiment, swept: Swept) -> _Read:
 
 
 def _read(
-    experiment: Experiment, source: Source, engine: Engine, rows: Rows, swept: Swept | None
+    experiment: Experiment, source: Source, engine: Engine, rows: Rows, census: Census, swept: Swept | None
 ) -> tuple[_Read, list[Term]]:
-    census = take_census(engine, rows, experiment, source.where) if swept is None else swept.census
     metrics = [metric if source.long else usable(metric, census) for metric, _ in experiment.metrics]
     reading = read_ahead(engine, rows, census, metrics, all_units=swept is not None)
     refused = {name: order.reason for name, order in reading.orders.items() if order.reason}
@@ -200,6 +218,7 @@ def _metric_moments(metric: Metric, read: _Read, covariate: str | None, *, long:
     if sum(missing.values()) and metric.missing != "error":
         done = "count as 0" if metric.missing == "zero" else "are left out"
         notes.append(f"{sum(missing.values()):,} {'units' if long else 'rows'} without a value {done}")
+    notes += sketch_notes(metric, census, reading)
     lost = census.without(covariate) if covariate and not long else {}
     if sum(lost.values()):
         what = "it is not used: one variant lacks it more often" if not metric.covariate else "the mean stands for them"
@@ -215,6 +234,7 @@ def _metric_moments(metric: Metric, read: _Read, covariate: str | None, *, long:
         is_rate_of_units=isinstance(metric, Proportion) and single and not metric.covariate,
         notes=tuple(notes),
         without_covariate=lost,
+        error=sketch_error(metric, reading),
     )
 
 

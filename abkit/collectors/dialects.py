@@ -1,4 +1,4 @@
-"""Where databases differ: reading numbers and times that may not be any."""
+"""Where engines differ: reading numbers and times that may not be any, and quantiles."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import Boolean, Double
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+
+from abkit.errors import DefinitionError
 
 _NUMBER = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _WORD = r"^[+-]?(inf|infinity|nan)$"
@@ -50,6 +52,13 @@ class SecondsOf(_Reading):
     inherit_cache = True
 
 
+class Given(_Reading):
+    """What a column of numbers holds; NaN is nothing."""
+
+    name = "abkit_given"
+    inherit_cache = True
+
+
 class DayOf(_Reading):
     """The day since 1970 of a time in seconds."""
 
@@ -57,11 +66,32 @@ class DayOf(_Reading):
     inherit_cache = True
 
 
+class Percentiles(_Reading):
+    """Sample quantiles of the first argument at the probabilities that follow, as a list."""
+
+    name = "abkit_percentiles"
+    inherit_cache = True
+
+
+class Sketched(_Reading):
+    """The same from a sketch: near them, in memory that does not grow."""
+
+    name = "abkit_sketched"
+    inherit_cache = True
+
+
 def _inner(element: FunctionElement[Any], compiler: Any, options: Any) -> str:
     return str(compiler.process(element.clauses, **options))
 
 
+def _parts(element: FunctionElement[Any], compiler: Any, options: Any) -> tuple[str, str]:
+    """The first argument, and the others with commas between them."""
+    first, *others = (compiler.process(part, **options) for part in element.clauses)
+    return first, ", ".join(others)
+
+
 @compiles(NumberIn, "duckdb")
+@compiles(NumberIn, "spark")
 def _duckdb_number(element: NumberIn, compiler: Any, **options: Any) -> str:
     return f"TRY_CAST({_inner(element, compiler, options)} AS DOUBLE)"
 
@@ -78,6 +108,18 @@ def _sqlite_number(element: NumberIn, compiler: Any, **options: Any) -> str:
 
 
 @compiles(Finite)
+@compiles(NumberIn)
+@compiles(SecondsOf)
+def _unknown(element: FunctionElement[Any], compiler: Any, **options: Any) -> str:
+    raise DefinitionError(
+        f"abkit does not know how {compiler.dialect.name} reads numbers and times: say it as in the how-to page "
+        "'Add an engine', or export the rows to Parquet"
+    )
+
+
+@compiles(Finite, "duckdb")
+@compiles(Finite, "postgresql")
+@compiles(Finite, "spark")
 def _finite(element: Finite, compiler: Any, **options: Any) -> str:
     value = _inner(element, compiler, options)
     return f"NULLIF(CAST({value} AS DOUBLE PRECISION), CAST('NaN' AS DOUBLE PRECISION))"
@@ -99,6 +141,40 @@ def _sqlite_is_number(element: IsNumber, compiler: Any, **options: Any) -> str:
     return f"typeof({_inner(element, compiler, options)}) IN ('integer', 'real')"
 
 
+@compiles(Given)
+def _given(element: Given, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(Finite(*element.clauses), **options))
+
+
+@compiles(Given, "sqlite")
+def _sqlite_given(element: Given, compiler: Any, **options: Any) -> str:
+    return _inner(element, compiler, options)
+
+
+@compiles(Percentiles)
+def _percentiles(element: Percentiles, compiler: Any, **options: Any) -> str:
+    value, asked = _parts(element, compiler, options)
+    return f"percentile_cont(ARRAY[{asked}]) WITHIN GROUP (ORDER BY {value} ASC)"
+
+
+@compiles(Percentiles, "spark")
+def _spark_percentiles(element: Percentiles, compiler: Any, **options: Any) -> str:
+    value, asked = _parts(element, compiler, options)
+    return f"percentile({value}, array({asked}))"
+
+
+@compiles(Sketched, "duckdb")
+def _duckdb_sketched(element: Sketched, compiler: Any, **options: Any) -> str:
+    value, asked = _parts(element, compiler, options)
+    return f"approx_quantile({value}, [{asked}])"
+
+
+@compiles(Sketched, "spark")
+def _spark_sketched(element: Sketched, compiler: Any, **options: Any) -> str:
+    value, asked = _parts(element, compiler, options)
+    return f"percentile_approx({value}, array({asked}), 10000)"
+
+
 @compiles(SecondsOf, "duckdb")
 def _duckdb_seconds(element: SecondsOf, compiler: Any, **options: Any) -> str:
     return f"EXTRACT(epoch FROM TRY_CAST({_inner(element, compiler, options)} AS TIMESTAMP WITH TIME ZONE))"
@@ -117,8 +193,20 @@ def _postgresql_seconds(element: SecondsOf, compiler: Any, **options: Any) -> st
 @compiles(SecondsOf, "sqlite")
 def _sqlite_seconds(element: SecondsOf, compiler: Any, **options: Any) -> str:
     value = _inner(element, compiler, options)  # GLOB keeps out what julianday takes for a time: 'now', '12'
-    seconds = f"ROUND((julianday({value}) - 2440587.5) * 86400.0, 3)"
+    zoned = (  # julianday wants the minutes of a zone, and a colon before them
+        f"CASE WHEN {value} GLOB '*:*[+-][0-9][0-9]' THEN {value} || ':00' WHEN {value} GLOB "
+        f"'*:*[+-][0-9][0-9][0-9][0-9]' THEN substr({value}, 1, length({value}) - 2) || ':' || substr({value}, -2) "
+        f"ELSE {value} END"
+    )
+    seconds = f"ROUND((julianday({zoned}) - 2440587.5) * 86400.0, 3)"
     return f"CASE WHEN {value} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-*' THEN {seconds} END"
+
+
+@compiles(SecondsOf, "spark")
+def _spark_seconds(element: SecondsOf, compiler: Any, **options: Any) -> str:
+    value = _inner(element, compiler, options)  # a cast alone takes 2026 and 12:30 for times
+    seconds = f"unix_micros(TRY_CAST({value} AS TIMESTAMP)) / CAST(1000000 AS DOUBLE PRECISION)"
+    return f"CASE WHEN regexp_like(CAST({value} AS TEXT), '{_DATE}') THEN {seconds} END"
 
 
 @compiles(DayOf)

@@ -10,7 +10,7 @@ from abkit.collectors.engines import Engine
 from abkit.collectors.quantile_query import Wanted, shape_of, whole_units
 from abkit.collectors.query import Rows, Term, paired_units, randomized_moments
 from abkit.collectors.reduction import moments_of, paired_moments
-from abkit.collectors.terms import level_of, read_ahead, read_quantiles, term_of, values_of
+from abkit.collectors.terms import level_of, read_ahead, read_quantiles, sketch_error, term_of, values_of
 from abkit.models import Mean, Quantile
 from abkit.models.metric import Metric
 from abkit.snapshot import Distribution, MetricMoments, NotCollected
@@ -62,7 +62,8 @@ def collect_distributions(
 def _curves(engine: Engine, rows: Rows, metric: Metric, census: Census) -> dict[str, tuple[float, ...]]:
     values = list(census.values.values())
     value = values_of(metric, rows)[0]
-    wanted = [Wanted(metric.name, value, variant, place) for variant in values for place in _PROBABILITIES]
+    sketched = isinstance(metric, Quantile) and metric.method == "sketch"
+    wanted = [Wanted(metric.name, value, variant, place, sketched) for variant in values for place in _PROBABILITIES]
     read, size = read_quantiles(engine, rows, wanted, values), len(_PROBABILITIES)
     return {name: tuple(read[i * size : (i + 1) * size]) for i, name in enumerate(census.values)}
 
@@ -76,7 +77,14 @@ def _compare_tails(
 ) -> dict[str, MetricMoments | NotCollected]:
     """What quantile metrics of the columns would have, read like those of the experiment itself."""
     asked = [
-        Quantile(metric.column, q, goal=metric.goal, missing=metric.missing, name=_name(place, q))
+        Quantile(
+            metric.column,
+            q,
+            goal=metric.goal,
+            missing=metric.missing,
+            name=_name(place, q),
+            method=getattr(metric, "method", "exact"),
+        )
         for place, metric in enumerate(metrics)
         for q in COMPARED
     ]
@@ -88,7 +96,7 @@ def _compare_tails(
     terms = [term_of(metric, name, rows, census, reading) for name, metric in used.items()]
     for name, blocks in _blocks(engine, rows, terms, census).items():
         level = level_of(used[name], census, reading, blocks)
-        found[used[name].name] = MetricMoments(blocks, level, 2, nothing)
+        found[used[name].name] = MetricMoments(blocks, level, 2, nothing, error=sketch_error(used[name], reading))
     return found
 
 

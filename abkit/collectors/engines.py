@@ -3,46 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import glob
+import uuid
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import islice
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import duckdb
 import numpy as np
-from sqlalchemy import (
-    Boolean,
-    DateTime,
-    Float,
-    FromClause,
-    MetaData,
-    Numeric,
-    Select,
-    String,
-    Table,
-    TableClause,
-    column,
-    func,
-    inspect,
-    literal,
-    select,
-    table,
-)
-from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy import FromClause, MetaData, Select, Table, TableClause, column, func, inspect, literal, select, table
 from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
-from sqlalchemy.types import TypeEngine
 
 from abkit.collectors.dialects import SQLITE_FUNCTION, number_in
-from abkit.collectors.header import find_delimiter
+from abkit.collectors.engine_query import duckdb_query, spark_query, type_name
+from abkit.collectors.files import read_files
 from abkit.collectors.source import Source
+from abkit.collectors.spark import spark_errors, spark_frame
 from abkit.errors import DataError, NotFoundError, suggest
 from abkit.stats.moments import Array
 
 _TABLE = "abkit_rows"
 _BATCH = 50_000
-_DIALECT = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-_DIALECT.name = "duckdb"
+_SPARK_ZONE = "spark.sql.session.timeZone"
 
 
 class Engine(Protocol):
@@ -51,6 +34,8 @@ class Engine(Protocol):
     types: dict[str, str]
     ranks: bool
     """Whether quantiles are found by ranking rows, because there is no `percentile_cont`."""
+    sketches: bool
+    """Whether it has a mergeable sketch of quantiles."""
 
     @property
     def table(self) -> FromClause:
@@ -70,174 +55,177 @@ class Engine(Protocol):
 
 
 class DuckDB:
-    """Files and frames, read where they lie.
+    """Files and frames, read where they lie; DataError where they cannot be read.
 
     One thread: sums of floats would otherwise differ in their last digits from run to run, and a report must not.
-    CSV columns are read as text, so that an id such as 007 stays what it is and a stray word in a column of numbers
-    can be named.
-
-    Raises
-    ------
-    NotFoundError
-        No such file, or no rows' columns in it.
-    DataError
-        The file cannot be read.
     """
 
-    ranks = False
+    ranks, sketches = False, True
 
     def __init__(self, source: Source) -> None:
         self._connection = duckdb.connect(config={"threads": 1})
         self._where = source.where
         try:
             self._connection.execute("SET TimeZone = 'UTC'")
-            self._open(source)
-            described = self._connection.table(_TABLE)
-        except duckdb.Error as error:
-            self.close()
-            raise DataError(f"cannot read {source.where}: {_reason(error)}") from None
-        except BaseException:
-            self.close()
+            if source.table is None:
+                read_files(self._connection, source).create_view(_TABLE)
+            else:
+                self._connection.register(_TABLE, source.table)
+            read = self._connection.table(_TABLE)
+        except BaseException as error:
+            self.__exit__()
+            if isinstance(error, duckdb.Error):
+                raise DataError(f"cannot read {source.where}: {_reason(error)}") from None
             raise
-        self.types: dict[str, str] = {
-            name: str(kind) for name, kind in zip(described.columns, described.types, strict=True)
-        }
-
-    def _open(self, source: Source) -> None:
-        if source.table is not None:
-            self._connection.register(_TABLE, source.table)
-            return
-        names = [glob.escape(name) for name in source.files]
-        if source.is_parquet:
-            relation = self._connection.read_parquet(names, union_by_name=len(names) > 1)
-        else:
-            relation = self._connection.read_csv(
-                names,
-                header=True,
-                all_varchar=True,
-                sep=find_delimiter(source.files),
-                quotechar='"',
-                escapechar='"',
-                union_by_name=len(names) > 1,
-            )
-        relation.create_view(_TABLE)
+        self.types: dict[str, str] = {name: str(kind) for name, kind in zip(read.columns, read.types, strict=True)}
 
     @property
-    def table(self) -> TableClause:
-        """The rows, as a table clause for statements."""
+    def table(self) -> TableClause:  # noqa: D102 - the protocol says it
         return table(_TABLE, *(column(name) for name in self.types))
 
-    def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
-        """Run a statement and return its rows as dicts."""
-        with self._reading():
-            result = self._connection.execute(*_compiled(statement))
+    def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:  # noqa: D102
+        with _reading(self._where, duckdb.Error):
+            result = self._connection.execute(*duckdb_query(statement))
             names = [field[0] for field in result.description or ()]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
-    def batches(self, statement: Select[Any]) -> Iterator[Array]:
-        """Run a statement whose columns are all numbers and yield its rows, some at a time."""
-        with self._reading():
-            text, values = _compiled(statement)
+    def batches(self, statement: Select[Any]) -> Iterator[Array]:  # noqa: D102
+        with _reading(self._where, duckdb.Error):
+            text, values = duckdb_query(statement)
             for batch in self._connection.sql(text, params=values).to_arrow_reader(_BATCH):
                 yield np.column_stack([np.asarray(part, dtype=np.float64) for part in batch.columns])
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except duckdb.Error as error:
-            raise DataError(f"{self._where} cannot be read to its end: {_first_line(error)}; mend that line") from None
-
-    def close(self) -> None:
-        """Let go of the data."""
-        self._connection.close()
-
-    def __enter__(self) -> DuckDB:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _compiled(statement: Select[Any]) -> tuple[str, list[Any]]:
-    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    return str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]
+        self._connection.close()
 
 
 class Database:
-    """A table in SQLite or PostgreSQL, read in one transaction, so that every statement sees the same rows.
+    """A table in a database that SQLAlchemy knows, read in one transaction, so that statements see the same rows."""
+
+    ranks, sketches = True, False
+
+    def __init__(self, source: Source) -> None:
+        with _opening(source.where, SQLAlchemyError):
+            self.table: FromClause = _selectable(source)
+            self._connection = source.engine.connect()
+        try:
+            with _opening(source.where, SQLAlchemyError):
+                self._prepare()
+        except BaseException:
+            self.__exit__()
+            raise
+        self.types: dict[str, str] = {part.name: type_name(part.type) for part in self.table.columns}
+
+    def _prepare(self) -> None:
+        """Set up the session."""
+
+    def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:  # noqa: D102
+        with _reading("the data", SQLAlchemyError):
+            found = self._connection.execute(statement).mappings().all()
+        return [{str(name): _plain(value) for name, value in row.items()} for row in found]
+
+    def batches(self, statement: Select[Any]) -> Iterator[Array]:  # noqa: D102
+        with _reading("the data", SQLAlchemyError):
+            for part in self._connection.execute(statement).partitions(_BATCH):
+                yield np.array([tuple(row) for row in part], dtype=np.float64)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+class SQLite(Database):
+    """A table in SQLite, which reads numbers in text through a function of ours."""
+
+    def _prepare(self) -> None:
+        raw: Any = self._connection.connection.driver_connection
+        raw.create_function(SQLITE_FUNCTION, 1, number_in, deterministic=True)
+
+
+class PostgreSQL(Database):
+    """A table in PostgreSQL.
+
+    Workers add up floats in the order in which they finish, and a scan may begin where another one is: a report must
+    not change from run to run, so this session has neither.
+    """
+
+    ranks = False
+
+    def _prepare(self) -> None:
+        settings = {"max_parallel_workers_per_gather": "0", "synchronize_seqscans": "off", "timezone": "UTC"}
+        for name, value in settings.items():
+            self._connection.execute(select(func.set_config(name, value, literal(True))))
+
+
+class Spark:
+    """A table or a data frame in Spark, in whose session the time zone is UTC while this is open.
+
+    Sums of floats may differ in their last digits from run to run: tasks finish in any order.
+    """
+
+    ranks, sketches = False, True
+
+    def __init__(self, source: Source) -> None:
+        self._where, self._name = source.where, f"{_TABLE}_{uuid.uuid4().hex}"
+        frame = spark_frame(source.engine, source.table, source.where)
+        self._session = frame.sparkSession
+        self._zone = self._session.conf.get(_SPARK_ZONE)
+        self._session.conf.set(_SPARK_ZONE, "UTC")
+        frame.createOrReplaceTempView(self._name)
+        self.types: dict[str, str] = {field.name: type_name(field.dataType) for field in frame.schema.fields}
+
+    @property
+    def table(self) -> TableClause:  # noqa: D102
+        return table(self._name, *(column(name) for name in self.types))
+
+    def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:  # noqa: D102
+        with _reading(self._where, spark_errors()):
+            found = self._run(statement).collect()
+        return [{name: _plain(value) for name, value in row.asDict().items()} for row in found]
+
+    def batches(self, statement: Select[Any]) -> Iterator[Array]:  # noqa: D102
+        with _reading(self._where, spark_errors()):
+            read = self._run(statement).toLocalIterator()  # a partition at a time
+            while part := list(islice(read, _BATCH)):
+                yield np.array(part, dtype=np.float64)
+
+    def _run(self, statement: Select[Any]) -> Any:
+        text, values = spark_query(statement)
+        return self._session.sql(text, args=values)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.catalog.dropTempView(self._name)
+        self._session.conf.set(_SPARK_ZONE, self._zone)
+
+
+_ENGINES: dict[str, Any] = {"duckdb": DuckDB, "spark": Spark, "sqlite": SQLite, "postgresql": PostgreSQL}
+
+
+def open_source(source: Source) -> Engine:
+    """Return the engine that holds the source's data; a database that is not named above is read as any SQL is.
 
     Raises
     ------
     NotFoundError
-        No such table.
+        No such file or table.
     DataError
-        The database cannot be read.
+        It cannot be read.
     """
-
-    def __init__(self, source: Source) -> None:
-        self.ranks = source.engine.dialect.name == "sqlite"
-        try:
-            self._rows = _selectable(source)
-            self._connection = source.engine.connect()
-        except SQLAlchemyError as error:
-            raise DataError(f"cannot read {source.where}: {_first_line(error)}") from None
-        try:
-            self._prepare()
-        except SQLAlchemyError as error:
-            self._connection.close()
-            raise DataError(f"cannot read {source.where}: {_first_line(error)}") from None
-        self.types: dict[str, str] = {part.name: _type_name(part.type) for part in self._rows.columns}
-
-    def _prepare(self) -> None:
-        if self.ranks:
-            raw: Any = self._connection.connection.driver_connection
-            raw.create_function(SQLITE_FUNCTION, 1, number_in, deterministic=True)
-            return
-        # Workers add up floats in the order in which they finish; a report must not change from run to run.
-        for name, value in (("max_parallel_workers_per_gather", "0"), ("timezone", "UTC")):
-            self._connection.execute(select(func.set_config(name, value, literal(True))))
-
-    @property
-    def table(self) -> FromClause:
-        """The rows, as a table for statements."""
-        return self._rows
-
-    def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
-        """Run a statement and return its rows as dicts."""
-        try:
-            found = self._connection.execute(statement).mappings().all()
-        except SQLAlchemyError as error:
-            raise DataError(f"the data cannot be read to its end: {_first_line(error)}") from None
-        return [{str(name): _plain(value) for name, value in row.items()} for row in found]
-
-    def batches(self, statement: Select[Any]) -> Iterator[Array]:
-        """Run a statement whose columns are all numbers and yield its rows, some at a time."""
-        try:
-            for part in self._connection.execute(statement).partitions(_BATCH):
-                yield np.array([tuple(row) for row in part], dtype=np.float64)
-        except SQLAlchemyError as error:
-            raise DataError(f"the data cannot be read to its end: {_first_line(error)}") from None
-
-    def close(self) -> None:
-        """Let go of the data."""
-        self._connection.close()
-
-    def __enter__(self) -> Database:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def open_source(source: Source) -> Engine:
-    """Return the engine that holds the source's data."""
-    return DuckDB(source) if source.engine is None else Database(source)
+    engine: Engine = _ENGINES.get(source.dialect, Database)(source)
+    return engine
 
 
 def _selectable(source: Source) -> FromClause:
     if not isinstance(source.table, str):
-        return source.table.subquery("abkit_rows") if isinstance(source.table, Select) else source.table
+        return source.table.subquery(_TABLE) if isinstance(source.table, Select) else source.table
     schema, _, name = source.table.rpartition(".")
     try:
         return Table(name, MetaData(), schema=schema or None, autoload_with=source.engine, resolve_fks=False)
@@ -246,10 +234,21 @@ def _selectable(source: Source) -> FromClause:
         raise NotFoundError(f"there is no table {source.table!r}{suggest(name, known)}") from None
 
 
-def _type_name(kind: TypeEngine[Any]) -> str:
-    """The type in the words that statements ask for."""
-    names = ((Boolean, "BOOLEAN"), (String, "VARCHAR"), ((Numeric, Float), "DOUBLE"), (DateTime, "TIMESTAMP"))
-    return next((name for known, name in names if isinstance(kind, known)), type(kind).__name__.upper())
+@contextlib.contextmanager
+def _opening(where: str, kind: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except kind as error:
+        raise DataError(f"cannot read {where}: {_first_line(error)}") from None
+
+
+@contextlib.contextmanager
+def _reading(where: str, kind: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except kind as error:
+        mend = "; mend that line" if kind is duckdb.Error else ""
+        raise DataError(f"{where} cannot be read to its end: {_first_line(error)}{mend}") from None
 
 
 def _plain(value: Any) -> Any:

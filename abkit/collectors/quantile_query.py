@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Double, FromClause, Select, and_, distinct, func, literal, select, true
-from sqlalchemy.dialects.postgresql import array
 
+from abkit.collectors.dialects import Percentiles, Sketched
 from abkit.collectors.query import Expression, Rows
 
 
@@ -20,6 +20,7 @@ class Wanted:
     value: Expression
     variant: str | None
     probability: float
+    sketched: bool = False
 
 
 def whole_units(rows: Rows, values: Sequence[str]) -> Select[Any]:
@@ -38,6 +39,16 @@ def count_values(rows: Rows, wanted: Sequence[Wanted]) -> Select[Any]:
     return select(*parts).where(rows.kept)
 
 
+def count_below(rows: Rows, wanted: Sequence[Wanted], found: Sequence[float]) -> Select[Any]:
+    """Count the values below what was found for each quantile, and those at or below it, labelled by its place."""
+    parts: list[Expression] = []
+    for place, (one, number) in enumerate(zip(wanted, found, strict=True)):
+        here = rows.variant == one.variant
+        parts.append(func.count().filter(and_(here, one.value < number)).label(f"below_{place}"))
+        parts.append(func.count().filter(and_(here, one.value <= number)).label(f"at_or_below_{place}"))
+    return select(*parts).where(rows.kept)
+
+
 def grouped(wanted: Sequence[Wanted]) -> dict[tuple[str, str | None], list[int]]:
     """Return the places of quantiles that are read off the same values."""
     groups: dict[tuple[str, str | None], list[int]] = {}
@@ -48,10 +59,10 @@ def grouped(wanted: Sequence[Wanted]) -> dict[tuple[str, str | None], list[int]]
 
 def quantiles(rows: Rows, wanted: Sequence[Wanted], values: Sequence[str]) -> Select[Any]:
     """Read quantiles, those of one group as a list labelled by its place: the engine orders its values once."""
-    parts = []
+    parts: list[Expression] = []
     for group, ((_, variant), places) in enumerate(grouped(wanted).items()):
         asked = [literal(wanted[place].probability, Double, literal_execute=True) for place in places]
-        read = func.percentile_cont(array(asked)).within_group(wanted[places[0]].value.asc())
+        read = (Sketched if wanted[places[0]].sketched else Percentiles)(wanted[places[0]].value, *asked)
         chosen = read if variant is None else read.filter(rows.variant == variant)
         parts.append(chosen.label(f"group_{group}"))
     return select(*parts).where(rows.of_variants(values))

@@ -27,12 +27,13 @@ from sqlalchemy import (
     true,
 )
 
-from abkit.collectors.dialects import Finite, NumberIn, SecondsOf
+from abkit.collectors.dialects import Finite, Given, NumberIn, SecondsOf
 from abkit.models import Data
 
 _LARGEST = 1.7976931348623157e308
-_WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
-_REAL = {"DOUBLE", "FLOAT", "BOOLEAN"}
+_NAN = ("nan", "+nan", "-nan")
+_WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}
+_WHOLE |= {f"U{name}" for name in _WHOLE}
 Expression = ColumnElement[Any]
 _BLANK: Expression = literal_column("''")  # no bound value: GROUP BY must see the same expression as SELECT
 
@@ -81,8 +82,9 @@ class Rows:
         return Rows(self.table, self.types, self.data, self.as_of, units, self.only)
 
     def passing(self, test: Expression) -> Rows:
-        """Return the rows that pass the test only."""
-        return Rows(self.table, self.types, self.data, self.as_of, self.among, test)
+        """Return the rows that pass the test too."""
+        both = test if self.only is None else and_(self.only, test)
+        return Rows(self.table, self.types, self.data, self.as_of, self.among, both)
 
     def is_text(self, name: str) -> bool:
         """Whether values of the column are text."""
@@ -94,12 +96,18 @@ class Rows:
 
     def is_numeric(self, name: str) -> bool:
         """Whether values of the column are numbers, or true and false."""
-        return self.types[name] in _WHOLE | _REAL or self.types[name].startswith("DECIMAL")
+        return self.types[name] in _WHOLE | {"DOUBLE", "FLOAT", "BOOLEAN"} or self.types[name].startswith("DECIMAL")
 
     def raw(self, name: str) -> Expression:
         """The column as it is; blank text is missing."""
         value = self.table.c[name]
         return func.nullif(func.trim(cast(value, Text)), _BLANK) if self.is_text(name) else value
+
+    def given(self, name: str) -> Expression:
+        """What the column of a number holds, be it a number or not; missing where it is blank or NaN."""
+        if self.is_text(name):
+            return case((func.lower(self.raw(name)).in_(_NAN), null()), else_=self.raw(name))
+        return Given(self.raw(name)) if self.types[name] in {"DOUBLE", "FLOAT"} else self.raw(name)
 
     def number(self, name: str) -> Expression:
         """The column as a number; missing where it is blank, NaN or not a number."""
@@ -130,7 +138,8 @@ class Rows:
     def seconds(self) -> Expression:
         """Time of the row in seconds since 1970 (UTC where it says no zone); a number is that already."""
         name = self.data.time or ""
-        return self.number(name) if self.types[name] == "DOUBLE" else SecondsOf(self.raw(name))
+        is_number = self.is_numeric(name) and self.types[name] != "BOOLEAN"
+        return self.number(name) if is_number else SecondsOf(self.raw(name))
 
     @property
     def kept(self) -> Expression:
@@ -138,7 +147,7 @@ class Rows:
         tests: list[Expression] = [true()]
         for name, value in self.data.where.items():
             if isinstance(value, str):
-                tests.append(cast(self.raw(name), Text) == value)
+                tests.append(cast(self.raw(name), Text) == value.strip(" "))
             else:
                 tests.append(self.number(name) == float(value))
         if self.as_of is not None and self.data.time:
@@ -174,7 +183,7 @@ def count_rows(rows: Rows, columns: Sequence[str], pairs: Sequence[Sequence[str]
         finite = case((infinite, null()), else_=value)
         counts += [
             func.count(value).label(f"present_{index}"),
-            (func.count(rows.raw(name)) - func.count(value)).label(f"unreadable_{index}"),
+            (func.count(rows.given(name)) - func.count(value)).label(f"unreadable_{index}"),
             func.count().filter(infinite).label(f"infinite_{index}"),
             func.count().filter(value.not_in([0.0, 1.0])).label(f"other_than_01_{index}"),
             func.sum(finite).label(f"total_{index}"),
@@ -187,7 +196,7 @@ def count_rows(rows: Rows, columns: Sequence[str], pairs: Sequence[Sequence[str]
 
 def first_unreadable(rows: Rows, name: str) -> Select[Any]:
     """Find one value of the column that should be a number and is not."""
-    strange = and_(rows.kept, rows.raw(name).is_not(None), rows.number(name).is_(None))
+    strange = and_(rows.kept, rows.given(name).is_not(None), rows.number(name).is_(None))
     return select(cast(rows.raw(name), Text).label("value")).where(strange).limit(1)
 
 

@@ -13,7 +13,7 @@ from abkit.collectors.engines import Engine
 from abkit.collectors.query import Rows, Term, paired_units, randomized_moments
 from abkit.collectors.reduction import moments_of, paired_moments
 from abkit.collectors.segment_query import count_segments, rows_of_segment, segment_moments
-from abkit.collectors.terms import Reading, level_of, read_ahead, term_of
+from abkit.collectors.terms import Reading, level_of, read_ahead, sketch_error, term_of
 from abkit.models import Proportion, Quantile
 from abkit.models.metric import Metric
 from abkit.snapshot import MetricMoments, NotCollected, Segment, Segmentation
@@ -134,6 +134,7 @@ class _Reader:
             width=4 if metric.covariate else 2,
             missing=nothing,
             is_rate_of_units=isinstance(metric, Proportion) and single and not metric.covariate,
+            error=sketch_error(metric, reading),
         )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 from dataclasses import dataclass
+from itertools import takewhile
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -26,10 +28,10 @@ class Source:
     ----------
     data : Data
         The keys of the `data:` section of an experiment file.
-    table : pandas, polars or Arrow frame, or SQLAlchemy table or select, optional
+    table : pandas, polars, Arrow or Spark frame, or SQLAlchemy table or select, optional
         Rows in memory or in a database; otherwise `data.path` says where they are.
-    engine : SQLAlchemy engine, optional
-        The database that holds the table.
+    engine : SQLAlchemy engine, Spark session or "spark", optional
+        What holds the table; "spark" is the session of the table, or a local one.
     long : bool
         Each row holds a value of one metric, or of none: the others are elsewhere, not missing.
 
@@ -61,7 +63,7 @@ class Source:
 
     @classmethod
     def parquet(cls, path: str | PathLike[str], **keys: Any) -> Source:
-        """Describe a Parquet file or a glob of them."""
+        """Describe a Parquet file, a glob, or a folder: all files below it, partitions (day=2026-01-01) as columns."""
         return cls(validate(Data, {**keys, "path": str(path)}))
 
     @classmethod
@@ -85,6 +87,34 @@ class Source:
 
         return cls(validate(Data, keys), table, create_engine(engine) if isinstance(engine, str) else engine)
 
+    @classmethod
+    def spark(cls, session: Any, table: Any, **keys: Any) -> Source:
+        """Describe a table or a data frame in Spark, which needs the extra `abkit[spark]`.
+
+        Parameters
+        ----------
+        session : SparkSession or None
+            None: that of the data frame, else the active one, else a new local one. Its time zone is UTC while abkit
+            reads.
+        table : str or Spark data frame
+            A name may say its catalog and schema.
+        **keys
+            Those of the `data:` section.
+
+        Examples
+        --------
+        >>> Source.spark(None, "sales.runs", variant="agent").where
+        'the table sales.runs'
+        """
+        return cls(validate(Data, keys), table, "spark" if session is None else session)
+
+    @property
+    def dialect(self) -> str:
+        """The engine that holds the data: the name of a SQLAlchemy dialect, "duckdb" or "spark"."""
+        if self.engine is None:
+            return "duckdb"
+        return str(self.engine.dialect.name) if hasattr(self.engine, "dialect") else "spark"
+
     @property
     def where(self) -> str:
         """What to call the data in a message."""
@@ -103,7 +133,13 @@ class Source:
         """
         if self.data.path is None:
             raise DefinitionError("data: says neither `path` nor is there a frame; give one of them")
-        full = Path(self.data.folder) / self.data.path
+        full = self._path
+        if full.is_dir():
+            matches = [str(path) for path in full.rglob("*") if not _is_hidden(path.relative_to(full))]
+            found = sorted(path for path in matches if path.lower().endswith(_PARQUET) and Path(path).is_file())
+            if not found:
+                raise NotFoundError(f"no Parquet file in or below the folder {full}")
+            return found
         matches = [str(full)] if full.is_file() else glob.glob(str(full), recursive=True)
         found = sorted(path for path in matches if Path(path).is_file())
         if not found:
@@ -113,24 +149,44 @@ class Source:
         return found
 
     @property
+    def _path(self) -> Path:
+        return Path(self.data.folder) / (self.data.path or "")
+
+    @property
+    def is_partitioned(self) -> bool:
+        """Whether folders between the path and its files say what a column of theirs is: ``day=2026-01-01``."""
+        fixed = list(takewhile(lambda part: not glob.has_magic(part), self._path.parts))
+        if self._path.is_file():
+            return False
+        return any("=" in part for name in self.files for part in Path(name).parts[len(fixed) : -1])
+
+    @property
     def is_parquet(self) -> bool:
         """Whether the files are Parquet; else they are CSV."""
         name = (self.data.path or "").lower()
-        if name.endswith(_PARQUET):
+        if name.endswith(_PARQUET) or self._path.is_dir():
             return True
         if name.endswith(_CSV):
             return False
         raise DefinitionError(
-            f"data.path {self.data.path!r}: expected a name that ends in {', '.join(_CSV + _PARQUET)}"
+            f"data.path {self.data.path!r}: expected a name that ends in {', '.join(_CSV + _PARQUET)}, or a folder"
         )
 
     def fingerprint(self) -> str | None:
-        """Return the SHA-256 of the files' bytes; None for a frame, whose moments stand for it."""
+        """Return the SHA-256 of the files' bytes, and of folders' names that are data; None for a frame or a table."""
         if self.table is not None:
             return None
         digest = hashlib.sha256()
+        named = self.is_partitioned
         for name in self.files:
+            if named:
+                digest.update(os.path.relpath(name, self._path).encode())
             with open(name, "rb") as file:
                 while chunk := file.read(_CHUNK):
                     digest.update(chunk)
         return f"sha256:{digest.hexdigest()}"
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether the file is one that a writer keeps for itself: _temporary/..., .crc."""
+    return any(part.startswith(("_", ".")) and "=" not in part for part in path.parts)

@@ -12,6 +12,7 @@ from abkit.collectors.census import Census
 from abkit.collectors.engines import Engine
 from abkit.collectors.quantile_query import (
     Wanted,
+    count_below,
     count_values,
     grouped,
     quantiles,
@@ -19,6 +20,7 @@ from abkit.collectors.quantile_query import (
     whole_units,
 )
 from abkit.collectors.query import Expression, Rows, Term, any_missing, at_most
+from abkit.errors import DefinitionError
 from abkit.models import Proportion, Quantile, Ratio
 from abkit.models.metric import Metric
 from abkit.stats import (
@@ -29,17 +31,19 @@ from abkit.stats import (
     quantile_probabilities,
     rows_needed,
 )
+from abkit.stats.quantile import sketch_probabilities, sketched_quantile
 
 _FAR = 1e4  # times its own level; beyond it a pooled constant would cost a variant its digits
 
 
 @dataclass(frozen=True, slots=True)
 class OrderStatistics:
-    """Sample quantiles of one metric in each variant, or why there are none."""
+    """Sample quantiles of one metric in each variant, or why there are none; error where they are a sketch's."""
 
     quantile: tuple[float, ...] = ()
     density: tuple[float, ...] = ()
     reason: str | None = None
+    error: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ def read_ahead(
     if rows.data.unit is not None and not all_units:
         rows = rows.among_units(whole_units(rows, values))
     ordered = [metric for metric in asked if isinstance(metric, Quantile)]
+    _check_sketches(engine, ordered)
     if all_units:
         counts = {(metric.name, name): size for metric in ordered for name, size in census.rows.items()}
     else:
@@ -72,18 +77,79 @@ def read_ahead(
     reasons: dict[str, str] = {}
     for metric in ordered:
         for name, value in census.values.items():
-            places = quantile_probabilities(metric.q, counts[metric.name, name])
+            is_sketch = metric.method == "sketch"
+            where = sketch_probabilities if is_sketch else quantile_probabilities
+            places = where(metric.q, counts[metric.name, name])
             if places is None:
                 reasons[metric.name] = _too_few(metric, name, counts[metric.name, name])
             else:
-                wanted += [Wanted(metric.name, values_of(metric, rows)[0], value, place) for place in places]
+                wanted += [Wanted(metric.name, values_of(metric, rows)[0], value, place, is_sketch) for place in places]
     wanted = [one for one in wanted if one.name not in reasons]
     read: dict[str, list[float]] = {}
     for one, number in zip(wanted, read_quantiles(engine, rows, wanted, values), strict=True):
         read.setdefault(one.name, []).append(number)
     caps = {metric.name: read[metric.name][0] for metric in asked if metric.cap is not None}
-    orders = {m.name: _order(m, census, counts, read.get(m.name, []), reasons.get(m.name)) for m in ordered}
+    exact = [metric for metric in ordered if metric.method == "exact"]
+    orders = {m.name: _order(m, census, counts, read.get(m.name, []), reasons.get(m.name)) for m in exact}
+    sketched = [one for one in wanted if one.sketched]
+    numbers = [number for one in dict.fromkeys(one.name for one in sketched) for number in read[one]]
+    orders |= {name: OrderStatistics(reason=reason) for name, reason in reasons.items()}
+    orders |= _sketched_orders(engine, rows, sketched, numbers, census, counts, ordered)
     return Reading(caps, orders)
+
+
+def _check_sketches(engine: Engine, metrics: Sequence[Quantile]) -> None:
+    asking = [repr(metric.name) for metric in metrics if metric.method == "sketch"]
+    if asking and not engine.sketches:
+        raise DefinitionError(
+            f"{', '.join(asking)}: this database has no mergeable sketch of quantiles; use method: exact, or read the "
+            "data with DuckDB (files, frames) or Spark"
+        )
+
+
+def _sketched_orders(
+    engine: Engine,
+    rows: Rows,
+    wanted: Sequence[Wanted],
+    numbers: Sequence[float],
+    census: Census,
+    counts: Mapping[tuple[str, str], int],
+    metrics: Sequence[Quantile],
+) -> dict[str, OrderStatistics]:
+    """Correct what was read from sketches by counting, in one statement, the rows below each of them."""
+    below = engine.rows(count_below(rows, wanted, numbers))[0] if wanted else {}
+    found: dict[str, OrderStatistics] = {}
+    for metric in metrics:
+        mine = [place for place, one in enumerate(wanted) if one.name == metric.name]
+        made = []
+        for name, start in zip(census.values if mine else (), mine[::3], strict=True):
+            n = counts[metric.name, name]
+            until = tuple(int(below[f"at_or_below_{start + i}"]) / n for i in range(3))
+            three = tuple(numbers[start : start + 3])
+            made.append(sketched_quantile(metric.q, n, three, int(below[f"below_{start}"]) / n, until))  # type: ignore[arg-type]
+            if made[-1] is None:
+                found[metric.name] = OrderStatistics(reason=_tied(name, three[0]))
+        if mine and metric.name not in found:
+            quantile, density, error = zip(*(one for one in made if one), strict=True)
+            found[metric.name] = OrderStatistics(quantile, density, error=error)
+    return found
+
+
+def sketch_error(metric: Metric, reading: Reading) -> tuple[float, ...]:
+    """How far the level of each variant may be off because it was read from a sketch; nothing where it was not."""
+    return reading.orders[metric.name].error if metric.name in reading.orders else ()
+
+
+def sketch_notes(metric: Metric, census: Census, reading: Reading) -> list[str]:
+    """Say in words what a sketch did."""
+    error = sketch_error(metric, reading)
+    if not error:
+        return []
+    by_variant = ", ".join(f"{name} {one:.2g}" for name, one in zip(census.values, error, strict=True))
+    return [
+        f"approximate: read from a sketch and corrected by counting rows; it was off by up to {by_variant}, which the "
+        "standard errors contain"
+    ]
 
 
 def read_quantiles(engine: Engine, rows: Rows, wanted: Sequence[Wanted], values: Sequence[str]) -> list[float]:
@@ -130,13 +196,17 @@ def _order(
         quantile, low, high, before, after = read[5 * place : 5 * place + 5]
         density = quantile_density(low, high, metric.q, counts[metric.name, name])
         if density is None or before == after:
-            return OrderStatistics(
-                reason=f"too many rows of {name!r} share the value {quantile:g} at the quantile to tell how uncertain "
-                "it is; record more digits"
-            )
+            return OrderStatistics(reason=_tied(name, quantile))
         found.append(quantile)
         densities.append(density)
     return OrderStatistics(tuple(found), tuple(densities))
+
+
+def _tied(variant: str, quantile: float) -> str:
+    return (
+        f"too many rows of {variant!r} share the value {quantile:g} at the quantile to tell how uncertain it is; "
+        "record more digits"
+    )
 
 
 def values_of(metric: Metric, rows: Rows) -> list[Expression]:

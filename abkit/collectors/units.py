@@ -12,6 +12,7 @@ import numpy.typing as npt
 from abkit.collectors.census import take_census
 from abkit.collectors.collector import usable
 from abkit.collectors.engines import open_source
+from abkit.collectors.mixed import settle_units
 from abkit.collectors.observed import as_observed
 from abkit.collectors.query import Rows, paired_units, randomized_units
 from abkit.collectors.source import Source
@@ -47,6 +48,7 @@ def read_units(experiment: Experiment, source: Source, *, as_of: datetime | None
         limit = as_of.timestamp() if as_of and source.data.time else None
         rows = Rows(engine.table, engine.types, source.data, limit)
         census = take_census(engine, rows, alone, source.where)
+        rows = settle_units(engine, rows, census, source.where)
         metric = alone.primary_metric if source.long else usable(alone.primary_metric, census)
         term = term_of(metric, "m0", rows, census, read_ahead(engine, rows, census, [metric]))
         values = list(census.values.values())

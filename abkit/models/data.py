@@ -12,11 +12,14 @@ from abkit.display import Displayed
 from abkit.models.definition import definition
 
 Design = Literal["randomized", "paired"]
+UnitsInTwoVariants = Literal["exclude", "first", "error"]
 Scalar = str | int | float | bool
 
 
 def _text(value: Any) -> Any:
-    """Values of a variant column are compared as text; YAML may have read them as numbers."""
+    """Values of a variant column are compared as text without blanks around it; YAML may have read them as numbers."""
+    if isinstance(value, str):
+        return value.strip(" ")
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
@@ -56,7 +59,8 @@ class Data(Displayed):
     Parameters
     ----------
     path : str, optional
-        CSV, CSV.gz, Parquet or a glob of them, relative to the experiment file.
+        CSV, CSV.gz, Parquet, a glob of them, or a folder of Parquet whose partitions are columns; relative to the
+        experiment file.
     variant : str
         Column with the variant.
     variants : dict, optional
@@ -72,6 +76,10 @@ class Data(Displayed):
         Columns by which results are also shown.
     where : dict
         Column → the one value of the rows to keep.
+    units_in_two_variants : {"exclude", "first", "error"}
+        What becomes of a unit seen in more than one variant of a randomized experiment. Exclude: none of its rows
+        counts. First: its rows in the variant of its earliest row count, the others do not (needs `time`; a unit whose
+        earliest rows in two variants have the same time is excluded). Error: there is no analysis.
     summary : Summary, optional
         Rows are totals per variant.
     """
@@ -84,6 +92,7 @@ class Data(Displayed):
     time: str | None = None
     segments: list[str] = field(default_factory=list)
     where: dict[str, Scalar] = field(default_factory=dict)
+    units_in_two_variants: UnitsInTwoVariants = "exclude"
     summary: Summary | None = None
     folder: Annotated[str, Field(exclude=True, repr=False)] = field(default="", compare=False)
 
@@ -94,7 +103,19 @@ class Data(Displayed):
     def __post_init__(self) -> None:
         if self.design == "paired" and self.unit is None:
             raise ValueError("a paired design needs `unit`: the column whose values appear in every variant")
+        self._check_units_in_two_variants()
         if self.summary and (self.unit or self.time or self.segments or self.design == "paired"):
             raise ValueError("totals per variant have no units: leave out unit, time, segments and design: paired")
         if self.variants and len(set(self.variants.values())) < len(self.variants):
             raise ValueError("two variants stand for the same value in the data")
+
+    def _check_units_in_two_variants(self) -> None:
+        policy = self.units_in_two_variants
+        if policy == "exclude":
+            return
+        if self.design == "paired":
+            raise ValueError("every unit of a paired design is in every variant: leave out units_in_two_variants")
+        if self.unit is None:
+            raise ValueError(f"units_in_two_variants: {policy} needs `unit`, by which a unit is recognized")
+        if policy == "first" and self.time is None:
+            raise ValueError("units_in_two_variants: first needs `time`, which says what was first")

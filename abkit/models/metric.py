@@ -16,6 +16,7 @@ from abkit.models.definition import definition
 Goal = Literal["maximize", "minimize"]
 Role = Literal["primary", "secondary", "guardrail"]
 MissingRule = Literal["error", "zero", "drop"]
+QuantileMethod = Literal["exact", "sketch"]
 _LONGEST_NAME = 200
 _NO_NUL: dict[str, Any] = {"pattern": r"^[^\x00]*$"}  # only said here: what keeps a definition explains it better
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, json_schema_extra=_NO_NUL)]
@@ -127,6 +128,15 @@ class Ratio(Metric):
 class Quantile(Metric):
     """The q-quantile of a column over rows (p95 latency: q = 0.95).
 
+    Parameters
+    ----------
+    column : str
+    q : float
+        In (0, 1).
+    method : {"exact", "sketch"}
+        Sketch: read from the engine's mergeable sketch (DuckDB, Spark), in memory that does not grow with the rows; how
+        far it is off is counted and added to the standard error.
+
     Examples
     --------
     >>> Quantile("latency_s", 0.95, goal="minimize").name
@@ -137,6 +147,7 @@ class Quantile(Metric):
     q: Annotated[float, Field(gt=0, lt=1)]
     _: KW_ONLY
     kind: Literal["quantile"] = "quantile"
+    method: QuantileMethod = "exact"
 
     def __post_init__(self) -> None:
         self._name_or(f"{self.column}_p{self.q * 100:g}")

@@ -135,6 +135,28 @@ def delta_method(function: LevelFunction, blocks: Sequence[Moments], width: int)
     return Levels(value, np.stack(parts, axis=-3), np.stack([block.n for block in blocks], axis=-1))
 
 
+def with_error(levels: Levels, error: npt.ArrayLike) -> Levels:
+    """Add what each level may be off by, beyond chance, to its standard error.
+
+    Parameters
+    ----------
+    levels : Levels
+    error : array_like (..., V)
+        Bounds, in the metric's unit; a level within +-e is less uncertain than one with standard error e.
+
+    Examples
+    --------
+    >>> levels = Levels(np.array([1.0, 2.0]), np.array([[[9.0, 0], [0, 0]], [[0, 0], [0, 9.0]]]), np.array([5.0, 5.0]))
+    >>> with_error(levels, [4.0, 0.0]).se.tolist()
+    [5.0, 3.0]
+    """
+    squares = np.asarray(error, dtype=np.float64) ** 2
+    blocks, variants = levels.covariance.shape[-3:-1]
+    own = np.eye(variants) if blocks > 1 else np.ones((1, variants))
+    added = own[:, :, None] * np.eye(variants) * squares[..., None, None, :]
+    return Levels(levels.value, levels.covariance + added, levels.n)
+
+
 def contrast(levels: Levels, treatment: int, control: int, ratio: npt.ArrayLike = 1.0) -> Effect:
     """Compare a treatment with a multiple of the control: level[treatment] - ratio * level[control].
 

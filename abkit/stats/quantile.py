@@ -104,6 +104,74 @@ def quantile_density(low: float, high: float, q: float, n: int) -> float | None:
     return float(2 * _Z * np.sqrt(q * (1 - q) / n) / (high - low)) if high > low else None
 
 
+def sketch_probabilities(q: float, n: int) -> tuple[float, float, float] | None:
+    """Where to read a sketch for the inference of a quantile.
+
+    Parameters
+    ----------
+    q : float
+        In (0, 1).
+    n : int
+        Rows of the variant.
+
+    Returns
+    -------
+    (q, low, high) or None
+        The quantile and two places beside it that give the density: those of `outer_probabilities`, but at least a
+        tenth of the way to the nearer end, since a sketch cannot tell places apart that are too near. None where `n` is
+        too small.
+
+    Examples
+    --------
+    >>> [round(place, 3) for place in sketch_probabilities(0.95, 1_000_000)]
+    [0.95, 0.945, 0.955]
+    """
+    outer = outer_probabilities(q, n)
+    if outer is None:
+        return None
+    half = max(q - outer[0], 0.1 * min(q, 1 - q))
+    return q, q - half, q + half
+
+
+def sketched_quantile(
+    q: float, n: int, values: tuple[float, float, float], below: float, at_or_below: tuple[float, float, float]
+) -> tuple[float, float, float] | None:
+    """Correct a quantile that was read from a sketch by the rows that were counted there.
+
+    Parameters
+    ----------
+    q, n
+        The quantile, and the rows of the variant.
+    values : (middle, low, high)
+        What the sketch gave at `sketch_probabilities(q, n)`.
+    below : float
+        Share of rows below `middle`.
+    at_or_below : (middle, low, high)
+        Shares of rows at or below each of the values.
+
+    Returns
+    -------
+    (quantile, density, error) or None
+        One Newton step from `middle` to where the share is q, with the density between `low` and `high` (both shares
+        are counted, so that the sketch does not enter it); `error`, the length of that step, is how far the sketch was
+        off. None where so many rows share a value that the quantile jumps.
+
+    Examples
+    --------
+    >>> found = sketched_quantile(0.5, 1000, (10.1, 9.0, 11.0), 0.504, (0.505, 0.45, 0.55))
+    >>> [round(number, 6) for number in found]
+    [10.02, 0.05, 0.08]
+    """
+    middle, low, high = values
+    step = float(np.sqrt(q * (1 - q) / n)) / 8
+    rise = at_or_below[2] - at_or_below[1]
+    if not high > low or rise <= 0 or (below <= q - step and q + step <= at_or_below[0]):
+        return None
+    density = rise / (high - low)
+    move = (q - min(max(q, below), at_or_below[0])) / density
+    return middle + move, density, abs(move)
+
+
 def quantile_level(quantile: npt.ArrayLike, density: npt.ArrayLike, share_below: npt.ArrayLike) -> RatioLevel:
     """Write a quantile as a level: linear in the share of rows at or below it (Bahadur 1966).
 

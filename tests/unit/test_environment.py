@@ -30,6 +30,7 @@ def test_every_library_is_pinned_and_no_lock_names_an_address(root: Path) -> Non
         == (project["optional-dependencies"]["spark"])
     )
     assert "pyspark==" in spark
+    assert "sqlglot==" in spark
     wanted = {re.split(r"[<>=\[]", line)[0] for line in project["dependencies"]}
     assert wanted <= pinned
 

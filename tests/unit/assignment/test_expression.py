@@ -1,7 +1,7 @@
 """The assignment rule as SQL, run by the engines themselves: PostgreSQL, DuckDB and Spark."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,22 +65,6 @@ def test_duckdb_gives_the_frozen_buckets() -> None:
             return list(zip(users, (row[0] for row in connection.execute(statement, bound).fetchall()), strict=True))
 
         assert by_experiment(cases, ask) == cases
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[Any]:
-    sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed; make test-spark installs it")
-    settings = {
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "4",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-    }
-    session = sql.SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
-    yield session
-    session.stop()
 
 
 @pytest.mark.spark

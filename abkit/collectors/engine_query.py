@@ -1,0 +1,69 @@
+"""Statements as text and values for engines that SQLAlchemy does not speak to, and types in the words of all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Boolean, DateTime, Float, Integer, Numeric, Select, String
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.types import TypeEngine
+
+_DUCKDB = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+_DUCKDB.name = "duckdb"
+_SPARK = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
+_SPARK.name = "spark"
+_SQL_TYPES = (
+    (Boolean, "BOOLEAN"),
+    (String, "VARCHAR"),
+    (Integer, "BIGINT"),
+    ((Numeric, Float), "DOUBLE"),
+    (DateTime, "TIMESTAMP"),
+)
+_SPARK_TYPES = {
+    "boolean": "BOOLEAN",
+    "string": "VARCHAR",
+    "byte": "BIGINT",
+    "short": "BIGINT",
+    "integer": "BIGINT",
+    "long": "BIGINT",
+    "float": "DOUBLE",
+    "double": "DOUBLE",
+    "decimal": "DOUBLE",
+    "timestamp": "TIMESTAMP",
+    "timestamp_ntz": "TIMESTAMP",
+}
+
+
+def duckdb_query(statement: Select[Any]) -> tuple[str, list[Any]]:
+    r"""Return a statement for DuckDB, and its values in order.
+
+    Examples
+    --------
+    >>> from sqlalchemy import column, select
+    >>> duckdb_query(select(column("x")).where(column("x") > 1))
+    ('SELECT x \nWHERE x > $1', [1])
+    """
+    compiled = statement.compile(dialect=_DUCKDB, compile_kwargs={"render_postcompile": True})
+    return str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]
+
+
+def spark_query(statement: Select[Any]) -> tuple[str, dict[str, Any]]:
+    """Return a statement for Spark, and its values by name; sqlglot translates it from PostgreSQL's SQL."""
+    import sqlglot
+
+    compiled = statement.compile(dialect=_SPARK, compile_kwargs={"render_postcompile": True})
+    return sqlglot.transpile(str(compiled), read="postgres", write="spark")[0], dict(compiled.params)
+
+
+def type_name(kind: Any) -> str:
+    """Return the type of a column, SQLAlchemy's or Spark's, in the words that statements ask for.
+
+    Examples
+    --------
+    >>> from sqlalchemy import Text
+    >>> type_name(Text())
+    'VARCHAR'
+    """
+    if isinstance(kind, TypeEngine):
+        return next((name for known, name in _SQL_TYPES if isinstance(kind, known)), type(kind).__name__.upper())
+    return _SPARK_TYPES.get(kind.typeName(), kind.typeName().upper())
