@@ -82,7 +82,9 @@ class Walk:
             if abs(step) < 1e-11:
                 return float(bound)
         return float(
-            optimize.brentq(lambda bound: self.above(information, bound) - portion, center - 40, center + 40, xtol=1e-11)
+            optimize.brentq(
+                lambda bound: self.above(information, bound) - portion, center - 40, center + 40, xtol=1e-11
+            )
         )
 
     def step(self, information: float, low: float, high: float, following: float = np.inf) -> Walk:

@@ -202,9 +202,7 @@ def _difference(
     return Estimate(value, se, *bounds, p_value, statistic, df, level, alternative, label)
 
 
-def _with_degrees(
-    treatment: Summary, control: Summary, method: str
-) -> tuple[tuple[Summary, Summary], float | None]:
+def _with_degrees(treatment: Summary, control: Summary, method: str) -> tuple[tuple[Summary, Summary], float | None]:
     """Put the choice of variance into the summaries; the degrees of freedom are None where the summaries say them."""
     if method == "welch":
         return (treatment, control), None
