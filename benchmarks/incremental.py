@@ -29,8 +29,8 @@ import abkit as ab
 
 START = date(2026, 3, 1)
 REDUCED = """
-SELECT variant, unit, min(happened) AS happened, count(*) AS runs, sum(success)::BIGINT AS success, sum(cost_usd) AS cost_usd,
-       sum(tokens)::BIGINT AS tokens, sum(steps)::BIGINT AS steps
+SELECT variant, unit, min(happened) AS happened, count(*) AS runs, sum(success)::BIGINT AS success,
+       sum(cost_usd) AS cost_usd, sum(tokens)::BIGINT AS tokens, sum(steps)::BIGINT AS steps
 FROM read_parquet($1) GROUP BY variant, unit, happened::DATE ORDER BY unit, happened
 """
 TOTALS = """

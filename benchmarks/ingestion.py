@@ -1,7 +1,8 @@
 """Ingestion with idempotency against plain inserts of the same rows without any.
 
 SQLite: executemany into a table without an index, in CPU seconds of this process. PostgreSQL: binary COPY into one, in
-seconds by the clock, because the server is a process of its own. Memory is measured first, before anything has left room that could be used again.
+seconds by the clock, because the server is a process of its own. Memory is measured first, before anything has left
+room that could be used again.
 """
 
 import argparse

@@ -81,11 +81,15 @@ class Walk:
             bound += step
             if abs(step) < 1e-11:
                 return float(bound)
-        return float(
-            optimize.brentq(
-                lambda bound: self.above(information, bound) - portion, center - 40, center + 40, xtol=1e-11
-            )
-        )
+        return self._bracketed(information, portion, center)
+
+    def _bracketed(self, information: float, portion: float, center: float) -> float:
+        """The same without slopes, where there is too little mass for them."""
+
+        def excess(bound: float) -> float:
+            return self.above(information, bound) - portion
+
+        return float(optimize.brentq(excess, center - 40, center + 40, xtol=1e-11))
 
     def step(self, information: float, low: float, high: float, following: float = np.inf) -> Walk:
         """Go on to the next look, keep what is between `low` and `high`, fine enough for the look `following` it."""
