@@ -25,7 +25,7 @@ from measure import compare, main
 
 import abkit as ab
 
-Plan = Callable[[], dict[str, Any]]
+Plans = Iterator[dict[str, Any]]
 
 
 def analysis(experiment: ab.Experiment, data: Any) -> ab.Analysis:
@@ -54,7 +54,7 @@ def duckdb_rows(connection: duckdb.DuckDBPyConnection, statement: str) -> list[A
     return connection.execute(statement).fetchall()
 
 
-def frames(size: int, variants: int, **limits: Any) -> Iterator[tuple[str, Plan]]:
+def frames(size: int, variants: int, **limits: Any) -> Plans:
     table = tables.users(size, variants)
     experiment, bound = tables.six_metrics(variants), numpy_bound(table, variants)
     kinds = {"pandas": table.to_pandas(), "Arrow": table}
@@ -62,17 +62,17 @@ def frames(size: int, variants: int, **limits: Any) -> Iterator[tuple[str, Plan]
         check(analysis(experiment, frame), bound())
         name = f"{kind} frame, {variants} variants"
         own = partial(analysis, experiment, frame)
-        yield name, partial(compare, name, own, bound, goal=1.3, goal_mib=32, users=size, **limits)
+        yield compare(name, own, bound, goal=1.3, goal_mib=32, users=size, **limits)
 
 
-def notebook(variants: int = 2, size: int = 10_000, **limits: Any) -> Iterator[tuple[str, Plan]]:
+def notebook(variants: int = 2, size: int = 10_000, **limits: Any) -> Plans:
     frame = tables.users(size, variants)
     bound, name = numpy_bound(frame, variants), "10,000 users in a pandas frame"
     own = partial(analysis, tables.six_metrics(variants), frame.to_pandas())
-    yield name, partial(compare, name, own, bound, goal_seconds=0.005, calls=2, users=size, **limits)
+    yield compare(name, own, bound, goal_seconds=0.005, calls=2, users=size, **limits)
 
 
-def parquet(size: int, variants: int, folder: Path, **limits: Any) -> Iterator[tuple[str, Plan]]:
+def parquet(size: int, variants: int, folder: Path, **limits: Any) -> Plans:
     experiment = tables.six_metrics(variants)
     file = tables.write_parquet(tables.chunks(size, variants), folder / f"users_{variants}.parquet")
     copy = folder / f"duckdb_{variants}.parquet"
@@ -83,10 +83,10 @@ def parquet(size: int, variants: int, folder: Path, **limits: Any) -> Iterator[t
         own = partial(analysis, experiment, ab.Source.parquet(path))
         check(own(), bound())
         name = f"{kind}, {variants} variants"
-        yield name, partial(compare, name, own, bound, goal=1.15, users=size, **limits)
+        yield compare(name, own, bound, goal=1.15, users=size, **limits)
 
 
-def sqlite(size: int, variants: int, folder: Path, **limits: Any) -> Iterator[tuple[str, Plan]]:
+def sqlite(size: int, variants: int, folder: Path, **limits: Any) -> Plans:
     url = tables.write_sqlite(tables.chunks(size, variants), folder / f"users_{variants}.db")
     engine, name = sqlalchemy.create_engine(url), f"SQLite, {variants} variants"
 
@@ -97,10 +97,10 @@ def sqlite(size: int, variants: int, folder: Path, **limits: Any) -> Iterator[tu
     own = partial(analysis, tables.six_metrics(variants), ab.Source.sql(engine, "users"))
     bound = partial(sql_bound, rows, "users")
     check(own(), bound())
-    yield name, partial(compare, name, own, bound, goal=1.1, users=size, **limits)
+    yield compare(name, own, bound, goal=1.1, users=size, **limits)
 
 
-def postgresql(size: int, variants: int, url: str, **limits: Any) -> Iterator[tuple[str, Plan]]:
+def postgresql(size: int, variants: int, url: str, **limits: Any) -> Plans:
     """Against a SELECT with the server's own settings, which may use several workers, and against one with one."""
     tables.write_postgresql(tables.chunks(size, variants), url)
     engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
@@ -112,30 +112,30 @@ def postgresql(size: int, variants: int, url: str, **limits: Any) -> Iterator[tu
         bound = partial(sql_bound, lambda statement, one=connection: one.execute(statement).fetchall(), "users")
         check(own(), bound())
         name = f"PostgreSQL, {variants} variants{kind}"
-        yield name, partial(compare, name, own, bound, goal=1.1, clock="wall", users=size, **limits)
+        yield compare(name, own, bound, goal=1.1, clock="wall", users=size, **limits)
         connection.close()
     engine.dispose()
 
 
-def five_against_two(size: int, **limits: Any) -> Iterator[tuple[str, Plan]]:
+def five_against_two(size: int, **limits: Any) -> Plans:
     two, five = (
         partial(analysis, tables.six_metrics(variants), tables.users(size, variants).to_pandas()) for variants in (2, 5)
     )
     name = "five variants against two, pandas"
-    yield name, partial(compare, name, five, two, goal=1.15, users=size, **limits)
+    yield compare(name, five, two, goal=1.15, users=size, **limits)
 
 
-def looks(size: int, days: int = 60, **limits: Any) -> Iterator[tuple[str, Plan]]:
+def looks(size: int, days: int = 60, **limits: Any) -> Plans:
     frame = tables.users(size, 2).to_pandas()
     seconds = np.sort(np.random.default_rng(3).integers(0, days * 86_400, size))
     frame["seen"] = pd.Timestamp("2026-03-01") + pd.to_timedelta(seconds, unit="s")
     experiment, name = tables.six_metrics(2), f"{days} daily looks against one"
     own = partial(analysis, experiment, ab.Source.frame(frame, time="seen"))
     bound = partial(analysis, experiment, ab.Source.frame(frame))
-    yield name, partial(compare, name, own, bound, goal=3, users=size, **limits)
+    yield compare(name, own, bound, goal=3, users=size, **limits)
 
 
-def segments(size: int, number: int = 50, **limits: Any) -> Iterator[tuple[str, Plan]]:
+def segments(size: int, number: int = 50, **limits: Any) -> Plans:
     rng = np.random.default_rng(4)
     names = [f"m{place}" for place in range(10)]
     frame = pd.DataFrame(rng.gamma(2.0, 5.0, (size, len(names))), columns=names)
@@ -148,30 +148,32 @@ def segments(size: int, number: int = 50, **limits: Any) -> Iterator[tuple[str, 
     name = f"{number} segments and 10 metrics against no segments"
     own = partial(analysis, experiment, ab.Source.frame(frame, segments=["region"]))
     bound = partial(analysis, experiment, ab.Source.frame(frame))
-    yield name, partial(compare, name, own, bound, goal=2, users=size, **limits)
+    yield compare(name, own, bound, goal=2, users=size, **limits)
 
 
-def plans(options: argparse.Namespace, folder: Path, url: str | None) -> Iterator[tuple[str, Plan]]:
+def sections(options: argparse.Namespace, folder: Path, url: str | None) -> Iterator[tuple[str, Callable[[], Plans]]]:
     size, limits = options.users, {"rounds": options.rounds}
-    yield from notebook(rounds=max(options.rounds, 7))
+    yield "10,000 users", partial(notebook, rounds=max(options.rounds, 7))
     for variants in (2, 5):
-        yield from frames(size, variants, **limits)
-        yield from parquet(size, variants, folder, **limits)
-        yield from sqlite(size, variants, folder, **limits)
+        tail = f", {variants} variants"
+        yield f"frames{tail}", partial(frames, size, variants, **limits)
+        yield f"Parquet{tail}", partial(parquet, size, variants, folder, **limits)
+        yield f"SQLite{tail}", partial(sqlite, size, variants, folder, **limits)
         if url is not None:
-            yield from postgresql(size, variants, url, **limits)
-    yield from five_against_two(size, **limits)
-    yield from looks(size, **limits)
-    yield from segments(size, **limits)
+            yield f"PostgreSQL{tail}", partial(postgresql, size, variants, url, **limits)
+    yield "five variants against two", partial(five_against_two, size, **limits)
+    yield "daily looks", partial(looks, size, **limits)
+    yield "segments", partial(segments, size, **limits)
 
 
 def cases(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = stack.enter_context(tables.postgresql(options.postgresql))
-        for name, run in plans(options, folder, url):
+        server = not options.only or "PostgreSQL" in options.only
+        url = stack.enter_context(tables.postgresql(options.postgresql)) if server else None
+        for name, section in sections(options, folder, url):
             if options.only in name:
-                yield run()
+                yield from section()
 
 
 if __name__ == "__main__":

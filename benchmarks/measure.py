@@ -139,7 +139,9 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--reports", type=int, default=2, help="reports to render (20 for a release)")
     parser.add_argument("--largest", type=int, default=6, help="growth goes up to 10 to this power (8 for a release)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument(
+        "--only", default="", help="parts of analysis.py that are named so: frames, Parquet, SQLite ..."
+    )
     parser.add_argument("--postgresql", help="URL of an empty database to write to; default: a server is started")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON")
     return parser
