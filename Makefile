@@ -24,8 +24,8 @@ test-spark: .venv/.ready-spark ## what runs on Spark (needs Java 17 or newer), w
 	@echo "== spark"
 	@$(BIN)/python -m pytest -n 0 -m spark tests
 
-bench: .venv/.ready-dev ## speed, as ratios measured in one run
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: .venv/.ready-dev ## speed, as ratios measured in one run (BENCH="--users 10000000" for larger tables)
+	@$(BIN)/python benchmarks $(BENCH)
 
 docs: .venv/.ready-dev ## build the documentation into site/, and fail on any warning
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

@@ -1,16 +1,17 @@
-"""Assignment against its bounds: DuckDB's own sha256 for a batch, the bare hash for one user. JSON on stdout."""
+"""Assignment against its bounds: DuckDB's own sha256 for a batch, the bare hash for one user."""
 
 import argparse
 import hashlib
-import json
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
-from measure import best, extra_mebibytes
+from measure import Spent, case, compare, main
 
 from abkit.assignment import Split, TrafficAssigner
 from abkit.models import Experiment, Mean, Variant
@@ -28,27 +29,31 @@ def ids(size: int) -> pa.ChunkedArray:
     return pa.chunked_array(parts)
 
 
-def batch(size: int, rounds: int) -> dict[str, float]:
+def batch(size: int, rounds: int) -> Iterator[dict[str, Any]]:
     users, split = ids(size), Split.of(ONE)
     connection = duckdb.connect(config={"threads": 1})
     connection.register("users", pa.table({"user_id": users}))
-    split.codes(users[:1000])
-    texts = users[: min(size, 1_000_000)].to_pylist()
-    extra = extra_mebibytes(lambda: split.codes(users))
-    bound = best(lambda: connection.execute(BOUND, [EXPERIMENT]).fetchnumpy(), rounds)
-    loop = best(lambda: [hashlib.sha256(f"{EXPERIMENT}:{user}".encode()).digest() for user in texts], 1)
-    own = best(lambda: split.codes(users), rounds)
-    return {
-        "users": size,
-        "nanoseconds_per_user": own / size * 1e9,
-        "duckdb_nanoseconds_per_user": bound / size * 1e9,
-        "ratio_to_duckdb": own / bound,
-        "ratio_to_hashlib_loop": (own / size) / (loop / len(texts)),
-        "extra_mebibytes": extra,
-    }
+    some = users[: min(size, 1_000_000)]
+    texts = some.to_pylist()
+    yield compare(
+        "assignment of a batch, against sha256 in DuckDB",
+        lambda: split.codes(users),
+        lambda: connection.execute(BOUND, [EXPERIMENT]).fetchnumpy(),
+        goal=1.2,
+        goal_mib=16,
+        rounds=rounds,
+        users=size,
+    )
+    yield compare(
+        "assignment of a batch, against a loop over hashlib",
+        lambda: split.codes(some),
+        lambda: [hashlib.sha256(f"{EXPERIMENT}:{user}".encode()).digest() for user in texts],
+        rounds=rounds,
+        users=len(texts),
+    )
 
 
-def scalar(calls: int) -> dict[str, float]:
+def scalar(calls: int) -> dict[str, Any]:
     def bare(user: str) -> int:
         return int.from_bytes(hashlib.sha256(f"{EXPERIMENT}:{user}".encode()).digest()[:4], "big") % 10_000
 
@@ -76,23 +81,24 @@ def scalar(calls: int) -> dict[str, float]:
         start = time.perf_counter_ns()
         known.get(user)
         looked_up.append(time.perf_counter_ns() - start)
-    half, tail = np.quantile(own, (0.5, 0.99))
-    return {
-        "calls": calls,
-        "p50_nanoseconds": float(half),
-        "p99_nanoseconds": float(tail),
-        "ratio_to_bare_hash": float(half / np.median(reference)),
-        "ratio_p99_to_p50": float(tail / half),
-        "ratio_p99_to_p50_of_a_dict": float(np.quantile(looked_up, 0.99) / np.median(looked_up)),
-    }
+    half, tail = np.quantile(own, (0.5, 0.99)) / 1e9
+    bound = float(np.median(reference)) / 1e9
+    return case(
+        "assignment of one user, p50, against the bare hash",
+        Spent(float(half), float(half)),
+        Spent(bound, bound),
+        goal=1.5,
+        clock="wall",
+        calls=calls,
+        p99_to_p50=float(tail / half),
+        p99_to_p50_of_a_dict=float(np.quantile(looked_up, 0.99) / np.median(looked_up)),
+    )
+
+
+def cases(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    yield from batch(options.users, options.rounds)
+    yield scalar(100_000)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    goals = {"ratio_to_duckdb": 1.2, "extra_mebibytes": 16, "ratio_to_bare_hash": 1.5, "ratio_p99_to_p50": 3}
-    print(
-        json.dumps({"batch": batch(options.users, options.rounds), "scalar": scalar(200_000), "goals": goals}, indent=1)
-    )
+    main(__file__, cases, __doc__)

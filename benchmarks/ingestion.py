@@ -1,12 +1,11 @@
-"""Ingestion with idempotency against plain inserts of the same rows without any. JSON on stdout.
+"""Ingestion with idempotency against plain inserts of the same rows without any.
 
 SQLite: executemany into a table without an index, in CPU seconds of this process. PostgreSQL: binary COPY into one, in
-seconds by the clock, because the server is a process of its own; give `--postgresql URL` of an empty database that may
-written to. Memory is measured first, before anything has left room that could be used again.
+seconds by the clock, because the server is a process of its own. Memory is measured first, before anything has left
+room that could be used again.
 """
 
 import argparse
-import json
 import sqlite3
 import tempfile
 import time
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from measure import extra_mebibytes
+import tables
+from measure import Spent, case, extra_mebibytes, main
 from sqlalchemy import Connection
 
 from abkit.assignment import Split
@@ -143,20 +143,41 @@ def measure(url: str, size: int, plain: float, clock: Any) -> dict[str, float]:
     }
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=500_000)
-    parser.add_argument("--postgresql")
-    options = parser.parse_args()
-    found: dict[str, Any] = {"goals": {"sqlite": 0.4, "postgresql": 0.5, "extra_mebibytes": 64}}
+def stored(url: str, size: int, kind: str, goal: float, plain: Any, clock: Any) -> Iterator[dict[str, Any]]:
+    extra = extra_memory(url, size)
+    found = measure(url, size, plain(), clock)
+    bound = found["plain_microseconds_per_row"] / 1e6 * size
+    which = "cpu" if clock is time.process_time else "wall"
+    for what, ratio, limit in (
+        ("more rows", "ratio_to_plain", 1 / goal),
+        ("rows with new users", "ratio_with_new_users", None),
+        ("the same rows again", "ratio_when_repeated", None),
+        ("rows one by one", "ratio_of_single_records", None),
+    ):
+        own = bound / found[ratio]
+        memory = {"goal_mib": 64} if limit else {}
+        yield case(
+            f"ingestion into {kind}: {what}, against plain inserts",
+            Spent(own, own, extra if limit else None),
+            Spent(bound, bound),
+            goal=limit,
+            clock=which,
+            rows=size,
+            **memory,
+        )
+
+
+def cases(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    size = options.rows
     with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "plain.db"
         url = f"sqlite:///{folder}/store.db"
-        extra = extra_memory(url, options.rows)
-        spent = plain_sqlite(Path(folder) / "plain.db", options.rows)
-        found["sqlite"] = measure(url, options.rows, spent, time.process_time) | {"extra_mebibytes": extra}
-    if options.postgresql:
-        extra = extra_memory(options.postgresql, options.rows)
-        spent = plain_postgresql(options.postgresql, options.rows)
-        found["postgresql"] = measure(options.postgresql, options.rows, spent, time.perf_counter)
-        found["postgresql"]["extra_mebibytes"] = extra
-    print(json.dumps(found, indent=1))
+        yield from stored(url, size, "SQLite", 0.4, lambda: plain_sqlite(plain, size), time.process_time)
+    with tables.postgresql(options.postgresql) as server:
+        if server is not None:
+            plain_rows = lambda: plain_postgresql(server, size)  # noqa: E731
+            yield from stored(server, size, "PostgreSQL", 0.5, plain_rows, time.perf_counter)
+
+
+if __name__ == "__main__":
+    main(__file__, cases, __doc__)

@@ -1,21 +1,20 @@
-"""Twenty reports by `abkit report` against a shell loop of papermill and nbconvert on the same. JSON on stdout.
+"""Twenty reports by `abkit report` against a shell loop of papermill and nbconvert on the same.
 
-The loop renders fewer (`--loop`), before and after, so that a busy machine disturbs both alike. Beside the seconds of
+The loop renders fewer, before and after, so that a busy machine disturbs both alike. Beside the seconds of
 the clock stand those of all processors.
 """
 
 import argparse
-import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import yaml
+from measure import Spent, case, main, timed
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -37,24 +36,12 @@ def experiments(folder: Path, number: int) -> list[str]:
     return files
 
 
-class Seconds(NamedTuple):
-    wall: float
-    cpu: float
+def seconds(*commands: list[str]) -> Spent:
+    """Seconds of the clock, and of all processors: those of children too."""
+    return timed(lambda: [subprocess.run(command, check=True, capture_output=True) for command in commands])
 
 
-def cpu() -> float:
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return spent.ru_utime + spent.ru_stime
-
-
-def seconds(*commands: list[str]) -> Seconds:
-    start, before = time.perf_counter(), cpu()
-    for command in commands:
-        subprocess.run(command, check=True, capture_output=True)
-    return Seconds(time.perf_counter() - start, cpu() - before)
-
-
-def loop(file: str, out: Path) -> Seconds:
+def loop(file: str, out: Path) -> Spent:
     notebook = out / f"{Path(file).stem}.ipynb"
     return seconds(
         [str(BIN / "papermill"), str(NOTEBOOK), str(notebook), "-r", "experiment", file],
@@ -62,43 +49,27 @@ def loop(file: str, out: Path) -> Seconds:
     )
 
 
-def fleet(files: list[str], out: Path, jobs: int) -> Seconds:
+def fleet(files: list[str], out: Path, jobs: int) -> Spent:
     return seconds([str(BIN / "abkit"), "report", *files, "--out", str(out), "--jobs", str(jobs), "--json"])
 
 
-def measure(number: int, looped: int, jobs: int) -> dict[str, object]:
+def cases(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    number, jobs = options.reports, min(2, os.cpu_count() or 1)
+    half = max(1, number // 7)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = experiments(folder, number)
-        half = looped // 2
-        before = [loop(file, folder) for file in files[:half]]
-        load = os.getloadavg()[0]
+        looped = [loop(file, folder) for file in files[:half]]
         spent = fleet(files, folder / "reports", jobs)
-        after = [loop(file, folder) for file in files[half:looped]]
-        sizes = [page.stat().st_size for page in folder.glob("reports/*/latest/report.html")]
-        rendered = len(sizes)
-    wall, work = (sum(part) / looped for part in zip(*before, *after, strict=True))
-    return {
-        "goals": {"seconds": 60, "ratio": 4},
-        "cores": os.cpu_count(),
-        "load_average": round(load, 1),
-        "jobs": jobs,
-        "reports": rendered,
-        "mean_bytes": sum(sizes) // rendered,
-        "seconds": round(spent.wall, 1),
-        "seconds_per_report": round(spent.wall / rendered, 2),
-        "loop_seconds_per_report": round(wall, 2),
-        "ratio": round(wall / (spent.wall / rendered), 2),
-        "cpu_seconds_per_report": round(spent.cpu / rendered, 2),
-        "loop_cpu_seconds_per_report": round(work, 2),
-        "cpu_ratio": round(work / (spent.cpu / rendered), 2),
-    }
+        looped += [loop(file, folder) for file in files[:half]]
+        rendered = len(list(folder.glob("reports/*/latest/report.html")))
+    assert rendered == number
+    own = Spent(spent.cpu / number, spent.wall / number)
+    bound = Spent(*(sum(getattr(one, clock) for one in looped) / len(looped) for clock in ("cpu", "wall")))
+    yield case(
+        "a report, against papermill and nbconvert", own, bound, goal=0.55, clock="wall", reports=number, jobs=jobs
+    )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--reports", type=int, default=20)
-    parser.add_argument("--loop", type=int, default=6)
-    parser.add_argument("--jobs", type=int, default=2)
-    options = parser.parse_args()
-    print(json.dumps(measure(options.reports, options.loop, options.jobs), indent=1))
+    main(__file__, cases, __doc__)

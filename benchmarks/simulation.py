@@ -1,16 +1,16 @@
-"""Speed of simulated designs: `python benchmarks/simulation.py` prints one JSON object.
+"""Simulated designs of ten thousand units with fourteen looks, on two threads.
 
-Ten thousand experiments of ten thousand units with fourteen looks, on two threads: seconds, and the ratio to drawing
-the same users and adding up their values with numpy alone, which is the least that any such simulation does.
+The bound draws the same users and adds up their values with numpy alone, the least that any such simulation does.
 """
 
-import json
-import resource
-import time
+import argparse
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from measure import compare, main
 
 from abkit.analyzer.characteristics import design_of, simulate_scenario
 from abkit.analyzer.scenario import Scenario
@@ -18,7 +18,7 @@ from abkit.collectors import Source
 from abkit.collectors.population import read_population
 from abkit.models import Experiment, Mean, Plan, Proportion, Quantile, Variant
 
-RUNS, UNITS, LOOKS = 10_000, 10_000, 14
+UNITS, LOOKS = 10_000, 14
 
 
 def past(units=10_000):
@@ -49,46 +49,40 @@ def experiment():
     )
 
 
-def seconds(run):
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def simulate(what, runs):
+def simulation(what):
     population = read_population(what, Source.frame(past()))
     design = design_of(what, population, LOOKS)
-    return seconds(lambda: simulate_scenario(design, population, Scenario("no_effect"), runs=runs, seed=1, workers=2))
+    return lambda runs: simulate_scenario(design, population, Scenario("no_effect"), runs=runs, seed=1, workers=2)
 
 
 def bare(runs):
     """Draw the same number of users and add up five columns of each look, with numpy."""
     columns = past().to_numpy(dtype=float)
     rng, step = np.random.default_rng(1), UNITS // LOOKS
-
-    def run():
-        for _ in range(runs):
-            for _ in range(LOOKS):
-                columns[rng.integers(0, len(columns), step)].sum(axis=0)
-
-    return seconds(run)
+    for _ in range(runs):
+        for _ in range(LOOKS):
+            columns[rng.integers(0, len(columns), step)].sum(axis=0)
 
 
-def main():
-    what = experiment()
-    p95 = replace(
-        what, guardrail_metrics=[*what.guardrail_metrics, Quantile("latency", 0.95, goal="minimize", margin=0.25)]
-    )
-    found = {
-        "experiments": RUNS,
-        "seconds": simulate(what, RUNS),
-        "seconds_with_p95": simulate(p95, RUNS // 10) * 10,
-        "seconds_bare": bare(RUNS // 10) * 10,
-    }
-    found["ratio"] = found["seconds"] / found["seconds_bare"]
-    found["peak_mebibytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({name: round(value, 3) for name, value in found.items()}))
+def cases(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    runs, what = options.runs, experiment()
+    p95 = Quantile("latency", 0.95, goal="minimize", margin=0.25)
+    also_p95 = replace(what, guardrail_metrics=[*what.guardrail_metrics, p95])
+    for name, one, number in (
+        ("simulated experiments", what, runs),
+        ("simulated experiments with a p95", also_p95, runs // 10),
+    ):
+        run = simulation(one)
+        yield compare(
+            name,
+            lambda run=run, number=number: run(number),
+            lambda number=number: bare(number),
+            clock="wall",
+            rounds=1,
+            runs=number,
+            users=UNITS,
+        )
 
 
 if __name__ == "__main__":
-    main()
+    main(__file__, cases, __doc__)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from abkit.analyzer.compare import infer
@@ -17,12 +20,14 @@ from abkit.models import Experiment
 from abkit.named import Named, find
 from abkit.snapshot import MetricMoments, Population
 from abkit.stats.moments import Array
+from abkit.stats.resplit import AT_ONCE, add_chosen, assigned
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_CELLS = 2_000_000
+_RUNS, _COUNTED = 10_000, 2_000_000
 _CONFIDENCE = 0.99
+Chosen = npt.NDArray[np.uint8] | npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,7 @@ def validate_tests(experiment: Experiment, population: Population, *, runs: int,
     once = replace(experiment, plan=replace(experiment.plan, inference="fixed"))
     table = build_table(once, population, [{}] * (len(experiment.variants) if population.variant is not None else 1))
     rng = np.random.default_rng(seed)
-    at_once = max(1, _CELLS // len(table.features))
+    at_once = max(1, _COUNTED // len(table.features)) if table.ordered else _RUNS
     found: dict[str, list[Array]] = {metric.name: [] for metric, _ in once.metrics}
     methods: dict[str, str] = {}
     for start in range(0, runs, at_once):
@@ -158,19 +163,48 @@ def _split(
 ) -> dict[str, MetricMoments]:
     units = table.units
     if population.variant is not None:
-        options = rng.integers(0, table.options, size=(size, units))
-        drawn = [_added(table, np.concatenate([options == option for option in range(table.options)], axis=1))]
-        return moments_of(experiment, [table], drawn, one_row_each=False)
-    ends = np.cumsum([variant.traffic_percentage for variant in experiment.variants]) / 100
-    places = np.searchsorted(ends[:-1], rng.random((size, units)), side="right")
-    drawn = [_added(table, places == place) for place in range(len(ends))]
+
+        def turned(size: int) -> list[Chosen]:
+            options = rng.integers(0, table.options, size=(size, units))
+            return [np.concatenate([options == option for option in range(table.options)], axis=1)]
+
+        return moments_of(experiment, [table], _added(table, turned, size, 1), one_row_each=False)
+    shares = [variant.traffic_percentage / 100 for variant in experiment.variants]
+    treated = _added(table, lambda size: _assigned(rng, shares, size, units), size, len(shares) - 1)
+    rest = Drawn(
+        units - sum(arm.units for arm in treated),
+        table.features.sum(axis=0) - sum(arm.sums for arm in treated),
+        1 - sum(arm.counts for arm in treated),
+    )
     one_row_each = len(population.unit) == units
-    return moments_of(experiment, [table] * len(ends), drawn, one_row_each=one_row_each)
+    return moments_of(experiment, [table] * len(shares), [rest, *treated], one_row_each=one_row_each)
 
 
-def _added(table: UnitTable, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> Drawn:
-    counts = chosen.astype(np.float64)
-    return Drawn(counts.sum(axis=1), counts @ table.features, counts if table.ordered else counts[:, :0])
+def _assigned(rng: np.random.Generator, shares: list[float], size: int, units: int) -> list[Chosen]:
+    """Which units are in each variant but the first."""
+    if len(shares) == 2:
+        return [assigned(rng, size, units, shares[1])]
+    drawn, ends = rng.random((size, units), dtype=np.float32), np.cumsum(shares)
+    ends[-1] = 1.0
+    return [(drawn >= low) & (drawn < high) for low, high in pairwise(ends)]
+
+
+def _added(table: UnitTable, choose: Callable[[int], list[Chosen]], runs: int, arms: int) -> list[Drawn]:
+    """Add up the features of the chosen rows; features of metrics are often the same, and then added once."""
+    rows = len(table.features)
+    columns = [np.ones(rows), *table.features.T]
+    places: dict[bytes, int] = {}
+    place = [places.setdefault(column.tobytes(), len(places)) for column in columns]
+    distinct = np.column_stack([columns[place.index(number)] for number in range(len(places))])
+    sums = np.empty((arms, runs, len(places)))
+    counts = np.empty((arms, runs, rows if table.ordered else 0))
+    for start in range(0, runs, AT_ONCE):
+        part = slice(start, min(start + AT_ONCE, runs))
+        for arm, chosen in enumerate(choose(part.stop - start)):
+            sums[arm, part] = add_chosen(chosen, distinct)
+            counts[arm, part] = chosen[:, : counts.shape[2]]
+    found = sums[..., place]
+    return [Drawn(each[:, 0], each[:, 1:], counted) for each, counted in zip(found, counts, strict=True)]
 
 
 def _summary(name: str, method: str, p_values: Array, alpha: float, runs: int) -> MetricValidation:

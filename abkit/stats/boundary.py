@@ -23,8 +23,9 @@ _FAR = 9.0
 _PANEL = 16
 _PANELS_PER_SD = 0.25
 _BLOCK = 512
+_STEPS = 50
 _SAME_LOOK = 1e-4
-_LOG_ROOT_TWO_PI = float(np.log(2 * np.pi) / 2)
+_ROOT_TWO_PI = float(np.sqrt(2 * np.pi))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,35 @@ class Walk:
         mean, sd = self._next(information)
         return float(self.mass @ special.ndtr((bound - mean) / sd))
 
+    def exceeded(self, information: float, portion: float) -> float:
+        """Bound that the next z-statistic exceeds with probability `portion`, which is more than 0.
+
+        By Newton on the logarithm of the probability, which is concave: from a bound that is too high, as that of an
+        experiment which nothing stops, the steps come down to the root and never pass it.
+        """
+        center = self.drift * np.sqrt(information)
+        mean, sd = self._next(information)
+        bound, log_portion = center - float(special.ndtri(portion)), np.log(portion)
+        for _ in range(_STEPS):
+            z = (mean - bound) / sd
+            chance = float(self.mass @ special.ndtr(z))
+            density = float(self.mass @ np.exp(-0.5 * z * z)) / (sd * _ROOT_TWO_PI)
+            if not chance > 0 < density:
+                break
+            step = (np.log(chance) - log_portion) * chance / density
+            bound += step
+            if abs(step) < 1e-11:
+                return float(bound)
+        return self._bracketed(information, portion, center)
+
+    def _bracketed(self, information: float, portion: float, center: float) -> float:
+        """The same without slopes, where there is too little mass for them."""
+
+        def excess(bound: float) -> float:
+            return self.above(information, bound) - portion
+
+        return float(optimize.brentq(excess, center - 40, center + 40, xtol=1e-11))
+
     def step(self, information: float, low: float, high: float, following: float = np.inf) -> Walk:
         """Go on to the next look, keep what is between `low` and `high`, fine enough for the look `following` it."""
         center = self.drift * np.sqrt(information)
@@ -79,8 +109,8 @@ class Walk:
         for start in range(0, len(z), _BLOCK):
             block = z[start : start + _BLOCK]
             first, last = np.searchsorted(mean, [block[0] - _FAR * sd, block[-1] + _FAR * sd])
-            kernel = np.exp(-(((block[:, None] - mean[first:last]) / sd) ** 2) / 2 - _LOG_ROOT_TWO_PI)
-            parts.append(kernel @ self.mass[first:last] / sd)
+            kernel = np.exp(-0.5 * ((block[:, None] - mean[first:last]) / sd) ** 2)
+            parts.append(kernel @ self.mass[first:last] / (sd * _ROOT_TWO_PI))
         return np.concatenate(parts)
 
     def _next(self, information: float) -> tuple[Array, float]:
@@ -183,10 +213,7 @@ def upper_root(walk: Walk, information: float, portion: float) -> float:
         return float(np.inf)
     if walk.mass.sum() <= portion:
         return float(-np.inf)
-    center = walk.drift * np.sqrt(information)
-    return float(
-        optimize.brentq(lambda bound: walk.above(information, bound) - portion, center - 40, center + 40, xtol=1e-11)
-    )
+    return walk.exceeded(information, portion)
 
 
 def increasing(information: npt.ArrayLike) -> Array:

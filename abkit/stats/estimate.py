@@ -43,6 +43,7 @@ EXPLANATIONS: Mapping[Reason, str] = {
     Reason.NOT_CONVERGED: "the equation for this number was not solved",
 }
 
+_ALL_FLOATS = {float}
 _NUMBERS = ("value", "se", "low", "high", "p_value", "statistic", "df")
 
 
@@ -101,6 +102,9 @@ class Estimate(Displayed):
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        numbers = (self.value, self.se, self.low, self.high, self.p_value, self.statistic, self.df)
+        if {*map(type, numbers)} == _ALL_FLOATS and math.isfinite(sum(numbers)):  # type: ignore[arg-type]
+            return
         missing = False
         for name in _NUMBERS:
             number = getattr(self, name)

@@ -16,6 +16,7 @@ from scipy import special
 from abkit.display import Displayed
 from abkit.stats.estimand import Effect, Levels, contrast
 from abkit.stats.moments import Array
+from abkit.stats.t_quantile import t_quantile
 
 _ROUNDS = 20
 _WALK, _HALVINGS = 80, 100
@@ -53,7 +54,7 @@ class StudentTest(Displayed):
 
     def multiplier(self, effect: Effect, alpha: npt.ArrayLike) -> Array:
         """Quantile of the t distribution, exact at any degrees of freedom."""
-        return np.asarray(-special.stdtrit(effect.df, np.asarray(alpha) / 2))
+        return t_quantile(effect.df, np.asarray(alpha) / 2)
 
     def p_value(self, effect: Effect) -> Array:
         """Both tails of the t distribution."""
@@ -101,7 +102,10 @@ class Comparison(Displayed):
         lift of 0 it is the test of the difference. NaN where the set is unbounded (the control level is not
         distinguishable from 0) or the control level is not positive.
         """
-        low, high = self._lift_bound(alpha, -1.0), self._lift_bound(alpha, 1.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            estimate = self.levels.value[..., self.treatment] / self.levels.value[..., self.control]
+            first = self.test.multiplier(self.effect(estimate), alpha) ** 2
+        low, high = (self._lift_bound(alpha, side, estimate, first) for side in (-1.0, 1.0))
         bounded = np.isfinite(low) & np.isfinite(high)
         low, high = self._agreeing(low, high, alpha)
         return np.where(bounded, low, np.nan), np.where(bounded, high, np.nan)
@@ -123,25 +127,28 @@ class Comparison(Displayed):
             high = np.where(contradicts & (estimate < 1), edge, high)
         return low, high
 
-    def _lift_bound(self, alpha: npt.ArrayLike, side: float) -> Array:
+    def _lift_bound(self, alpha: npt.ArrayLike, side: float, estimate: Array, squared: Array) -> Array:
         """Alternate between the root at fixed multiplier and the multiplier at that root, until both stand still."""
         t, c = self.treatment, self.control
         covariance = self.levels.covariance.sum(axis=-3)
         tt, tc, cc = covariance[..., t, t], covariance[..., t, c], covariance[..., c, c]
         level_t, level_c = self.levels.value[..., t], self.levels.value[..., c]
         with np.errstate(divide="ignore", invalid="ignore"):
-            estimate = ratio = level_t / level_c
+            spread = tt * level_c**2 + cc * level_t**2 - 2 * tc * level_t * level_c
+            crossed, ratio, before = tc**2 - cc * tt, estimate, None
             for _ in range(_ROUNDS):
-                squared = self.test.multiplier(self.effect(ratio), alpha) ** 2
                 curve = level_c**2 - squared * cc
                 middle = level_t * level_c - squared * tc
-                spread = tt * level_c**2 + cc * level_t**2 - 2 * tc * level_t * level_c
-                inside = squared * spread + squared**2 * (tc**2 - cc * tt)  # expanded: no large numbers to cancel
+                inside = squared * (spread + squared * crossed)  # expanded: no large numbers to cancel
                 moved = (middle + side * np.sqrt(np.maximum(inside, 0.0))) / curve
-                settled = np.abs(moved - ratio) <= 1e-13 * np.abs(moved)
-                ratio = moved
+                step = np.abs(moved - ratio)
+                # Steps shrink by a factor, so the next one is about step^2 / before; ten times that is to spare.
+                left = step if before is None else np.fmin(step, 10 * step**2 / before)
+                settled = left <= 1e-13 * np.abs(moved)
+                ratio, before = moved, step
                 if np.all(settled | (curve <= 0)):
                     break
+                squared = self.test.multiplier(self.effect(ratio), alpha) ** 2
             bound = np.where(curve > 0, ratio, np.nan)
             if not np.all(settled):
                 bound = np.where(settled, bound, self._search_bound(alpha, side, estimate))

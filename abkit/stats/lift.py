@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from abkit.errors import ParameterError
 from abkit.stats.estimate import Alternative, Estimate, Reason
@@ -15,6 +16,7 @@ from abkit.stats.inference import Comparison, StudentTest
 from abkit.stats.means import FixedTest, Sample, check_level, keep_side, mean_difference, not_inferable, tail_p_value
 from abkit.stats.summary import Summary, levels_of
 
+_ROUNDS = 8
 LiftMethod = Literal["fieller", "fieller plug-in", "delta", "log"]
 
 
@@ -150,14 +152,17 @@ def _fieller(
     difference: Estimate,
     details: dict[str, float],
 ) -> Estimate:
-    levels = levels_of([control, treatment])
-    inverted = Comparison(levels, 1, 0, StudentTest())
-    if method == "fieller plug-in":
-        at_ratio = float(inverted.effect(details["ratio"]).df)
-        inverted = Comparison(levels, 1, 0, FixedTest(at_ratio))
-        details["interval_df"] = at_ratio
-    low, high = (float(bound) for bound in inverted.lift_interval(alpha))
-    wanted = keep_side(low, high, difference.alternative)
+    bounds = _plain_bounds(treatment, control, alpha, difference) if method == "fieller" else None
+    if bounds is None:
+        levels = levels_of([control, treatment])
+        inverted = Comparison(levels, 1, 0, StudentTest())
+        if method == "fieller plug-in":
+            at_ratio = float(inverted.effect(details["ratio"]).df)
+            inverted = Comparison(levels, 1, 0, FixedTest(at_ratio))
+            details["interval_df"] = at_ratio
+        low, high = inverted.lift_interval(alpha)
+        bounds = float(low), float(high)
+    wanted = keep_side(*bounds, difference.alternative)
     reason = Reason.UNBOUNDED if any(bound is not None and math.isnan(bound) for bound in wanted) else None
     return replace(
         difference,
@@ -170,6 +175,35 @@ def _fieller(
         reason=reason,
         details=details,
     )
+
+
+def _plain_bounds(
+    treatment: Summary, control: Summary, alpha: float, difference: Estimate
+) -> tuple[float, float] | None:
+    """`Comparison.lift_interval` for one pair, without arrays; None where that is not plain sailing."""
+    tt, cc, above, below = treatment.squared_error, control.squared_error, treatment.mean, control.mean
+    spread = tt * below * below + cc * above * above
+    found = []
+    for side in (-1.0, 1.0):
+        ratio, before = above / below, 0.0
+        for _ in range(_ROUNDS):
+            share = tt / (tt + ratio * ratio * cc)
+            df = 1 / (share**2 / (treatment.n - 1) + (1 - share) ** 2 / (control.n - 1))
+            quantile = float(special.stdtrit(df, alpha / 2))
+            squared = quantile * quantile
+            curve, inside = below * below - squared * cc, squared * (spread - squared * cc * tt)
+            if not (curve > 0 and inside >= 0):
+                return None
+            moved = (above * below + side * math.sqrt(inside)) / curve
+            step, ratio = abs(moved - ratio), moved
+            if (step * min(1.0, 10 * step / before) if before else step) <= 1e-13 * abs(ratio):
+                break
+            before = step
+        else:
+            return None
+        found.append(ratio - 1)
+    rejected = abs(difference.statistic or 0.0) > -float(special.stdtrit(difference.df, alpha / 2))
+    return (found[0], found[1]) if rejected != (found[0] <= 0 <= found[1]) else None
 
 
 def _delta(

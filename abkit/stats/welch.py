@@ -10,6 +10,7 @@ from scipy import special
 
 from abkit.display import Displayed
 from abkit.stats.moments import Array
+from abkit.stats.t_quantile import t_quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class WelchTests(Displayed):
 
     def interval(self, level: float = 0.95) -> tuple[Array, Array]:
         """Two-sided intervals (...)."""
-        half = -special.stdtrit(self.df, (1 - level) / 2) * self.se
+        half = t_quantile(self.df, (1 - level) / 2) * self.se
         return self.value - half, self.value + half
 
 
