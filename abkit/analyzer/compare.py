@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abkit.analyzer.guardrail import Pair, finite, with_guardrails
+from abkit.analyzer.impact import unit_of
 from abkit.analyzer.result import ComparisonResult, GuardrailResult, Interval, LevelEstimate, MetricResult
 from abkit.models import Experiment
 from abkit.models.metric import Metric, Role
@@ -149,6 +150,7 @@ def compare_metric(
         covariate=metric.covariate if moments.width > 2 else None,
         variance_removed=None if inference.variance_removed is None else float(inference.variance_removed),
         notes=moments.notes,
+        unit=unit_of(metric),
     )
     return (with_guardrails(experiment, result, inference.pairs) if role == "guardrail" else result), inference
 
@@ -256,7 +258,15 @@ def _not_computed(experiment: Experiment, metric: Metric, role: Role, reason: st
         comparisons.append(one)
     levels = {name: LevelEstimate(None, None, snapshot.units[name]) for name in snapshot.variants}
     return MetricResult(
-        metric.name, metric.kind, role, metric.goal, levels, tuple(comparisons), metric.margin, reason=reason
+        metric.name,
+        metric.kind,
+        role,
+        metric.goal,
+        levels,
+        tuple(comparisons),
+        metric.margin,
+        reason=reason,
+        unit=unit_of(metric),
     )
 
 

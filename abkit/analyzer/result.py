@@ -78,7 +78,7 @@ class Check(Displayed):
 
 @dataclass(frozen=True, slots=True)
 class Impact(Displayed):
-    """The difference added up over `amount` rows or units; `unit` is that of the metric, where its name says it."""
+    """The difference added up over `amount` rows or units; `unit` is that of the metric, where it is known."""
 
     amount: int
     of: Literal["rows", "units"]
@@ -135,7 +135,7 @@ class ComparisonResult(Displayed):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MetricResult(Displayed):
-    """One metric in every variant."""
+    """One metric in every variant; `unit` is what its values are in, empty where nobody says so."""
 
     name: str
     kind: str
@@ -148,6 +148,7 @@ class MetricResult(Displayed):
     variance_removed: float | None = None
     notes: tuple[str, ...] = ()
     reason: str | None = None
+    unit: str = ""
 
     def _card(self) -> Card:
         from abkit.analyzer.render import metric_card

@@ -47,6 +47,11 @@ def distribution(analysis: Analysis, column: str, ax: Axes | None = None) -> Axe
     return ax
 
 
+def columns_drawn(analysis: Analysis) -> list[str]:
+    """Return the columns that have a distribution to draw, in the analysis' order."""
+    return [one.column for one in analysis.distributions if all(curve.quantiles for curve in one.curves)]
+
+
 def is_skewed(found: DistributionResult) -> bool:
     """Whether the values are positive and their 99th percentile is far beyond their median."""
     ends = [(curve.quantiles[0], at(found, curve, 0.5), curve.quantiles[-1]) for curve in found.curves]
@@ -71,7 +76,6 @@ def describe_distribution(analysis: Analysis, column: str) -> str:
 
 
 def _found(analysis: Analysis, column: str) -> DistributionResult:
-    found = next((one for one in analysis.distributions if one.column == column), None)
-    if found is None or not all(curve.quantiles for curve in found.curves):
+    if column not in columns_drawn(analysis):
         raise DataError(f"{column!r} has no distribution to draw: it takes rows of a mean or a quantile, ten or more")
-    return found
+    return next(one for one in analysis.distributions if one.column == column)

@@ -18,6 +18,7 @@ from abkit.errors import NotebookError, ParameterError, ReportError
 from abkit.models import Experiment
 from abkit.report.credentials import find_secrets, known_secrets, refuse_credentials, without_secrets
 from abkit.report.html import render_html
+from abkit.report.kernels import KernelServer
 from abkit.report.manifest import describe_run, iso
 from abkit.report.notebook import Scalar, execute, read_sentinel
 from abkit.report.publish import locked, new_run_id, publish
@@ -70,6 +71,7 @@ def render_report(
     timeout: float = 600.0,
     notebook: Path | None = None,
     now: datetime | None = None,
+    server: KernelServer | None = None,
 ) -> Report:
     """Render the report of an experiment file into `out/<key>/<run id>/` and point `latest` at it.
 
@@ -93,6 +95,8 @@ def render_report(
         Another notebook with the same parameters and a sentinel.
     now : datetime, optional
         Names the run, and stands as the time of data that has none; default: the clock.
+    server : KernelServer, optional
+        What the notebook's process is forked from.
 
     Returns
     -------
@@ -119,7 +123,7 @@ def render_report(
         lambda found: f"{experiment.name}: {found['decision']['verdict'].replace('_', ' ')}",
         lambda found: found["data"]["fingerprint"],
     )
-    run = Run(run_id, started, source, given, timeout, environment)
+    run = Run(run_id, started, source, given, timeout, environment, server)
     return Report(experiment.key, *publish_run(run, out / experiment.key, experiment, document))
 
 
@@ -144,7 +148,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a notebook: its name, when it began, what is run with what, and how long it may take."""
+    """One run of a notebook: its name, when it began, what is run with what, for how long, and how it starts."""
 
     run_id: str
     started: datetime
@@ -152,6 +156,7 @@ class Run:
     parameters: Mapping[str, Scalar]
     timeout: float
     environment: Mapping[str, str] | None = None
+    server: KernelServer | None = None
 
 
 def publish_run(run: Run, folder: Path, experiment: Experiment, document: Document) -> tuple[Path, dict[str, Any]]:
@@ -167,7 +172,14 @@ def publish_run(run: Run, folder: Path, experiment: Experiment, document: Docume
     with locked(folder), TemporaryDirectory(prefix="abkit-report-") as work:
         executed = Path(work) / "report.ipynb"
         try:
-            node = execute(run.notebook, executed, run.parameters, timeout=run.timeout, environment=run.environment)
+            node = execute(
+                run.notebook,
+                executed,
+                run.parameters,
+                timeout=run.timeout,
+                environment=run.environment,
+                server=run.server,
+            )
         except BaseException:
             _keep_failed(executed, folder / "failed" / f"{run.run_id}.ipynb", secrets)
             raise
