@@ -6,10 +6,7 @@ Where there are no widgets, in a report or with ABKIT_STATIC set, a widget shows
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib.util import find_spec
+from dataclasses import replace
 from typing import Any
 
 from abkit.analyzer.plan_estimate import PlanEstimate
@@ -18,127 +15,11 @@ from abkit.assignment.simulate import check_splits
 from abkit.assignment.split_parts import HashedUsers, variant_shares
 from abkit.assignment.split_result import percent
 from abkit.assignment.traffic import users_of
-from abkit.display import Card, Displayed, Table, to_html
-from abkit.errors import ParameterError, suggest
+from abkit.display import Card, Table
+from abkit.explorer import Explorer, Slider
 from abkit.models import Experiment
 from abkit.stats import sample_size, srm
 from abkit.stats.split import detectable_deviation
-
-Answer = Callable[..., tuple[Card, str]]
-"""Turns the sliders' numbers into what to show, and the call that gives the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slider:
-    """One number that can be moved."""
-
-    name: str
-    label: str
-    low: float
-    high: float
-    step: float
-    value: float
-
-
-class Explorer(Displayed):
-    """Sliders over one call; `call` is its text, `move` changes numbers from code as a slider does.
-
-    Parameters
-    ----------
-    title : str
-    sliders : sequence of Slider
-    answer : callable
-        Takes the sliders' numbers by name.
-    """
-
-    __slots__ = ("_answer", "_card_now", "_listeners", "call", "sliders", "title", "values")
-
-    def __init__(self, title: str, sliders: Sequence[Slider], answer: Answer) -> None:
-        self.title, self._answer = title, answer
-        self.sliders = tuple(
-            replace(one, low=min(one.low, one.value), high=max(one.high, one.value)) for one in sliders
-        )
-        self.values = {slider.name: slider.value for slider in sliders}
-        self._compute()
-        self._listeners: list[Callable[[], None]] = []
-
-    def move(self, **values: float) -> Explorer:
-        """Set some of the sliders, and compute once.
-
-        Raises
-        ------
-        ParameterError
-            There is no such slider, or its number is out of its range.
-        """
-        ranges = {slider.name: slider for slider in self.sliders}
-        for name, value in values.items():
-            if name not in ranges:
-                raise ParameterError(f"no slider {name!r}{suggest(name, ranges)}")
-            if not ranges[name].low <= value <= ranges[name].high:
-                raise ParameterError(f"{name} goes from {ranges[name].low:g} to {ranges[name].high:g}, not {value:g}")
-        self.values = {**self.values, **values}
-        self._compute()
-        for tell in self._listeners:
-            tell()
-        return self
-
-    def _compute(self) -> None:
-        """Numbers that cannot be together, such as a lift to a rate beyond 1, are told like an answer."""
-        try:
-            self._card_now, self.call = self._answer(**self.values)
-        except ParameterError as error:
-            self._card_now, self.call = Card(f"{self.title}: {error}"), ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the sliders' numbers and the call that gives the same."""
-        return {"title": self.title, "values": dict(self.values), "call": self.call}
-
-    def _records(self) -> Sequence[Mapping[str, Any]]:
-        return [self.values]
-
-    def _card(self) -> Card:
-        return replace(self._card_now, lines=[*self._card_now.lines, *self.call.splitlines()])
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        still = Displayed._repr_mimebundle_(self)
-        return {**self.live()._repr_mimebundle_(), **still} if is_live() else still
-
-    def live(self) -> Any:
-        """Build the widget: sliders, the answer, the call."""
-        import ipywidgets
-
-        shown = ipywidgets.HTML()
-
-        def tell() -> None:
-            shown.value = to_html(self._card())
-
-        tell()
-        self._listeners.append(tell)
-        return ipywidgets.VBox([*(self._slider(one) for one in self.sliders), shown])
-
-    def _slider(self, one: Slider) -> Any:
-        import ipywidgets
-
-        is_whole = all(float(part).is_integer() for part in (one.low, one.step, self.values[one.name]))
-        kind = ipywidgets.IntSlider if is_whole else ipywidgets.FloatSlider
-        number = int if is_whole else float
-        made = kind(
-            value=number(self.values[one.name]),
-            min=number(one.low),
-            max=number(one.high),
-            step=number(one.step),
-            readout_format="d" if is_whole else ".3g",
-            description=one.label,
-            style={"description_width": "11em"},
-            layout={"width": "32em"},
-        )
-        made.observe(lambda change: self.move(**{one.name: change["new"]}), names="value")
-        return made
-
-
-def is_live() -> bool:
-    """Whether widgets can be shown: they are installed, and this is no report."""
-    return not os.environ.get("ABKIT_STATIC") and find_spec("ipywidgets") is not None
 
 
 def power_calculator(
@@ -175,38 +56,44 @@ def power_calculator(
     >>> calculator.move(lift=0.25).call
     'ab.sample_size(lift=0.25, rate=0.2, power=0.8, alpha=0.05)'
     """
-    fixed = {} if mean is None else {"mean": mean}
-    pairs = {"paired": True} if paired else {}
+    fixed: dict[str, Any] = {} if mean is None else {"mean": mean}
 
     def answer(*, daily_units: float | None = None, **moved: float) -> tuple[Card, str]:
         names = ("lift", "rate", "mean", "sd", "power", "alpha")
-        given = {name: rounded({**fixed, **moved}[name]) for name in names if name in fixed or name in moved}
-        total = int(sample_size(**given, **pairs).n_total)  # type: ignore[arg-type]
-        base = given["mean"] if mean is not None else given["rate"]
-        levels = [base, base * (1 + given["lift"])]
-        shown = [percent(level) if mean is None else f"{level:.6g}" for level in levels]
-        rows = [("units" if paired else "units over both variants", f"{total:,}"), ("levels", " against ".join(shown))]
-        title = f"{total:,} units"
-        if daily_units:
-            days = math.ceil(total / daily_units)
-            rows.insert(1, ("days", f"{days:,}, which is {math.ceil(days / 7):,} full weeks"))
-            title = f"{title}, {days:,} days"
-        said = ", ".join(f"{name}={value}" for name, value in {**given, **pairs}.items())
-        return Card(title, tables=[Table((), rows)]), f"ab.sample_size({said})"
+        given: dict[str, Any] = {name: _rounded(value) for name in names if (value := {**fixed, **moved}.get(name))}
+        given |= {"paired": True} if paired else {}
+        said = ", ".join(f"{name}={value}" for name, value in given.items())
+        return _size_card(given, daily_units), f"ab.sample_size({said})"
 
-    noise = Slider("rate", "rate of the control", 0.01, 0.6, 0.005, rate)
-    if mean is not None:
-        noise = Slider("sd", "standard deviation", (sd or 0) / 4, 4 * (sd or 0), (sd or 0) / 40, sd or 0)
     finest, most = (0.01, 0.5) if lift > 0 else (-0.5, -0.01)
     sliders = [
-        noise,
+        Slider("rate", "rate of the control", 0.01, 0.6, 0.005, rate),
         Slider("lift", "lift to be found", finest, most, 0.005, lift),
         Slider("power", "power", 0.5, 0.99, 0.01, power),
         Slider("alpha", "alpha", 0.005, 0.2, 0.005, alpha),
     ]
+    if mean is not None and sd is not None:
+        sliders[0] = Slider("sd", "standard deviation", sd / 4, 4 * sd, sd / 40, sd)
     if daily_units is not None:
         sliders.append(Slider("daily_units", "new units a day", 10, 20_000, 10, daily_units))
     return Explorer("power calculator", sliders, answer)
+
+
+def _size_card(given: dict[str, Any], daily_units: float | None) -> Card:
+    """Say the size that a call of `sample_size` comes to."""
+    total = int(sample_size(**given).n_total)
+    level = given.get("rate", given.get("mean"))
+    levels = [level, level * (1 + given["lift"])]
+    shown = [percent(one) if "rate" in given else f"{one:.6g}" for one in levels]
+    rows = [
+        ("units" if "paired" in given else "units over both variants", f"{total:,}"),
+        ("levels", " against ".join(shown)),
+    ]
+    if not daily_units:
+        return Card(f"{total:,} units", tables=[Table((), rows)])
+    days = math.ceil(total / daily_units)
+    rows.append(("days", f"{days:,}, which is {math.ceil(days / 7):,} full weeks"))
+    return Card(f"{total:,} units, {days:,} days", tables=[Table((), rows)])
 
 
 def plan_calculator(plan: PlanEstimate) -> Explorer:
@@ -235,14 +122,8 @@ def plan_calculator(plan: PlanEstimate) -> Explorer:
     return power_calculator(mean=primary.baseline, sd=primary.sd, paired=plan.design == "paired", **shared)
 
 
-def rounded(value: float) -> float:
-    """Round to what the call says, so that it gives the same numbers.
-
-    Examples
-    --------
-    >>> rounded(0.1 + 0.2), rounded(1234567.8)
-    (0.3, 1234570.0)
-    """
+def _rounded(value: float) -> float:
+    """What the call says, so that it gives the same numbers."""
     return float(f"{value:.6g}")
 
 

@@ -8,12 +8,11 @@ from abkit.analyzer.breakdown import Curve, DistributionResult
 from abkit.analyzer.numbers import level, percent
 from abkit.analyzer.result import Analysis
 from abkit.errors import DataError
-from abkit.plots.axes import PALETTE, escape, new_axes, short, tidy
+from abkit.plots.axes import curve, escape, new_axes, short, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_STYLES = ("-", "--", "-.", ":")
 _SKEWED = 10.0
 
 
@@ -27,15 +26,9 @@ def distribution(analysis: Analysis, column: str, ax: Axes | None = None) -> Axe
     """
     found = _found(analysis, column)
     ax = ax if ax is not None else new_axes(6)
-    for place, curve in enumerate(found.curves):
-        ax.step(
-            curve.quantiles,
-            [100 * probability for probability in found.probabilities],
-            where="post",
-            color=PALETTE[place % len(PALETTE)],
-            linestyle=_STYLES[place % len(_STYLES)],
-            label=escape(short(curve.variant)),
-        )
+    shares = [100 * probability for probability in found.probabilities]
+    for place, one in enumerate(found.curves):
+        ax.step(one.quantiles, shares, where="post", label=escape(short(one.variant)), **curve(place))
     if is_skewed(found):
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -25,27 +25,37 @@ from abkit.report.publish import locked, new_run_id, publish
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """A published report.
+class Published:
+    """A published page and the files beside it.
 
     Parameters
     ----------
     key : str
         The experiment's key.
     folder : Path
-        Where report.html, report.ipynb, analysis.json and manifest.json are.
-    analysis : dict
-        The analysis JSON.
+        Where report.html, report.ipynb, manifest.json and the numbers are.
     """
 
     key: str
     folder: Path
-    analysis: dict[str, Any]
 
     @property
     def html(self) -> Path:
         """The page to open."""
         return self.folder / "report.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Published):
+    """A published report.
+
+    Parameters
+    ----------
+    analysis : dict
+        The analysis JSON, as in analysis.json.
+    """
+
+    analysis: dict[str, Any]
 
     @property
     def headline(self) -> str:
@@ -114,10 +124,7 @@ def render_report(
     source = notebook or bundled("notebooks", "experiment_report.ipynb")
     run_id = new_run_id(started)
     own: dict[str, Scalar] = {"experiment": target, "as_of": as_of, "run_id": run_id, "now": iso(started)}
-    taken = sorted(own.keys() & (parameters or {}).keys())
-    if taken:
-        raise ParameterError(f"the parameter {taken[0]!r} is set by the call itself; leave it out of the parameters")
-    given = {**own, **(parameters or {})}
+    given = with_own(own, parameters)
     document = Document(
         "analysis",
         lambda found: f"{experiment.name}: {found['decision']['verdict'].replace('_', ' ')}",
@@ -125,6 +132,20 @@ def render_report(
     )
     run = Run(run_id, started, source, given, timeout, environment, server)
     return Report(experiment.key, *publish_run(run, out / experiment.key, experiment, document))
+
+
+def with_own(own: Mapping[str, Scalar], parameters: Mapping[str, Scalar] | None) -> dict[str, Scalar]:
+    """Put the parameters of a call and those that it sets itself together.
+
+    Raises
+    ------
+    ParameterError
+        One is in both.
+    """
+    taken = sorted(own.keys() & (parameters or {}).keys())
+    if taken:
+        raise ParameterError(f"the parameter {taken[0]!r} is set by the call itself; leave it out of the parameters")
+    return {**own, **(parameters or {})}
 
 
 @dataclass(frozen=True, slots=True)
