@@ -76,6 +76,7 @@ class KernelServer:
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         with self._one_at_a_time:
             if self._process is None or self._process.poll() is not None:
+                self._end()
                 self._process = self._begin()
             requests, answers = self._process.stdin, self._process.stdout
             assert requests is not None and answers is not None  # noqa: PT018

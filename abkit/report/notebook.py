@@ -193,8 +193,8 @@ def _run(
         async def _async_pre_start_kernel(self, **options: Any) -> Any:
             if server is not None:
                 self.kernel_id = self.kernel_id or str(uuid.uuid4())
-                options_of_it = {"kernel_id": self.kernel_id, "kernel_spec": self.kernel_spec, "parent": self}
-                self.provisioner = provisioner_of(server)(**options_of_it)
+                its = {"kernel_id": self.kernel_id, "kernel_spec": self.kernel_spec, "parent": self}
+                self.provisioner = provisioner_of(server)(**its)
             return await super()._async_pre_start_kernel(**{**options, "env": variables})
 
     logging.getLogger("papermill").setLevel(logging.ERROR)

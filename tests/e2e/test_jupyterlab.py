@@ -145,15 +145,14 @@ def test_a_slider_moves_the_numbers_and_the_call(browser: Browser, lab: str, nam
             run_all(page, f"{lab}/lab/tree/{name}.ipynb?token=abkit&reset")
             shown = page.locator(".jp-Notebook .widget-html-content", has_text=SLIDERS[name])
             before = shown.inner_text().strip().splitlines()
+            call = next(line for line in before if SLIDERS[name] in line)
             page.locator(".jp-Notebook .widget-slider .noUi-handle").first.press("ArrowRight")
-            expect(shown.get_by_text(before[-1])).to_have_count(0, timeout=1000 * _SECONDS)
+            expect(shown).not_to_contain_text(call, timeout=1000 * _SECONDS)
             after = shown.inner_text().strip().splitlines()
         finally:
             page.screenshot(path=pictures / f"{name}.png")
-        calls = [next(line for line in lines if SLIDERS[name] in line) for lines in (before, after)]
-        assert calls[0] != calls[1]
+        assert any(SLIDERS[name] in line for line in after)
         assert before[0] != after[0]
-        assert [line for line in before if line not in calls] != [line for line in after if line not in calls]
     finally:
         page.close()
 
