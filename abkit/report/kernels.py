@@ -20,7 +20,7 @@ from typing import Any
 from abkit.errors import KernelDiedError
 
 _LAUNCHER = [sys.executable, "-m", "ipykernel_launcher"]
-_SECONDS = 120.0
+_SECONDS = 600.0
 
 
 @dataclass(eq=False)
