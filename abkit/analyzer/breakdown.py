@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from abkit.analyzer.interval import Interval
 from abkit.display import Displayed
@@ -104,6 +104,21 @@ class SegmentResult(Displayed):
         """Return one metric of one variant."""
         return next(one for one in self.comparisons if one.metric == metric and one.variant == variant)
 
+    def _records(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "metric": one.metric,
+                "variant": one.variant,
+                self.column: effect.value,
+                "units": there.units[one.variant],
+                **_numbers(effect),
+                "p_value_adjusted": effect.p_value_adjusted,
+                "p_value_interaction": one.interaction.p_value_adjusted,
+            }
+            for one in self.comparisons
+            for there, effect in zip(self.segments, one.effects, strict=True)
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class DailyResult(Displayed):
@@ -152,6 +167,11 @@ class DistributionResult(Displayed):
     curves: tuple[Curve, ...]
     effects: tuple[QuantileEffect, ...]
 
+    def _records(self) -> list[dict[str, Any]]:
+        return [
+            {"column": self.column, "quantile": one.q, "variant": one.variant, **_numbers(one)} for one in self.effects
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class TenureEffect(Displayed):
@@ -182,3 +202,13 @@ class TenureResult(Displayed):
     metric: str
     trends: tuple[TenureTrend, ...] = ()
     reason: str | None = None
+
+
+def _numbers(effect: SegmentEffect | QuantileEffect) -> dict[str, Any]:
+    return {
+        "difference": effect.difference.value,
+        "low": effect.difference.low,
+        "high": effect.difference.high,
+        "lift": effect.lift.value,
+        "is_significant": effect.is_significant,
+    }

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abkit.analyzer.guardrail import Pair, finite, with_guardrails
+from abkit.analyzer.impact import unit_of
 from abkit.analyzer.result import ComparisonResult, GuardrailResult, Interval, LevelEstimate, MetricResult
 from abkit.models import Experiment
 from abkit.models.metric import Metric, Role
@@ -153,6 +154,7 @@ def compare_metric(
         variance_removed=None if inference.variance_removed is None else float(inference.variance_removed),
         notes=moments.notes,
         sketch_error=dict(zip(snapshot.variants, moments.error, strict=True)) if moments.error else None,
+        unit=unit_of(metric),
     )
     return (with_guardrails(experiment, result, inference.pairs) if role == "guardrail" else result), inference
 
@@ -260,7 +262,15 @@ def _not_computed(experiment: Experiment, metric: Metric, role: Role, reason: st
         comparisons.append(one)
     levels = {name: LevelEstimate(None, None, snapshot.units[name]) for name in snapshot.variants}
     return MetricResult(
-        metric.name, metric.kind, role, metric.goal, levels, tuple(comparisons), metric.margin, reason=reason
+        metric.name,
+        metric.kind,
+        role,
+        metric.goal,
+        levels,
+        tuple(comparisons),
+        metric.margin,
+        reason=reason,
+        unit=unit_of(metric),
     )
 
 

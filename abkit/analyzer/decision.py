@@ -120,13 +120,14 @@ def decide(
     verdict: Verdict = "invalid" if broken else best.verdict
     blockers = [check.message for check in broken] if broken else list(best.blockers)
     winner = best.variant if verdict in {"ship", "below_threshold"} else None
+    has_guardrails = any(metric.role == "guardrail" for metric in metrics)
     text = recommendation(
         verdict,
         primary,
         best.primary,
         blockers,
         list(best.needs),
-        has_guardrails=any(metric.role == "guardrail" for metric in metrics),
+        has_guardrails=has_guardrails,
         threshold_name=rules.threshold_name,
         threshold=rules.practical_threshold,
     )
@@ -134,7 +135,7 @@ def decide(
         text += f" It cannot be told apart from {', '.join(map(repr, tied))}: choose among them by cost or risk."
     others = [judged.variant for judged in judgements[1:] if judged.verdict == "do_not_ship"]
     if others and not broken:
-        text += harmed(others)
+        text += harmed(others, has_guardrails=has_guardrails)
     return Decision(
         verdict=verdict,
         should_ship=verdict == "ship",

@@ -7,23 +7,17 @@ from collections.abc import Iterator
 from abkit.analyzer.numbers import confidence, count, percent
 from abkit.analyzer.result import Analysis, MetricResult, Verdict
 
-RULES: dict[Verdict, str] = {
+_RULES: dict[Verdict, str] = {
     "invalid": "A check without which no number is usable has failed: the split, contamination, or a plan changed "
     "after the start. It beats every other rule.",
-    "do_not_ship": "The primary metric is significantly worse, or a guardrail is shown to be beyond its margin. Either "
-    "blocks at any size.",
     "keep_running": "The planned size or the minimum runtime is not reached, and not every gate is passed in a way "
     "that is valid before it.",
-    "ship": "The primary metric is significantly better in its direction, its estimate reaches what was planned to "
-    "matter, every guardrail is shown to be within its margin, and nothing is significantly worse.",
     "below_threshold": "As for shipping, but the estimate is below what was planned to matter.",
     "inconclusive": "The planned size is reached, and at least one gate is still open.",
 }
 
-CHANGES: dict[Verdict, str] = {
+_CHANGES: dict[Verdict, str] = {
     "invalid": "Only a new run, after the cause is found and mended. More of the same data changes nothing.",
-    "do_not_ship": "More units do not undo harm that is shown. Another variant would, or a margin agreed on before the "
-    "next run.",
     "keep_running": "The units or the time still to come.",
     "ship": "A check of the data that fails later, or a mistake in how the metrics are recorded.",
     "below_threshold": "An estimate above the threshold. If a smaller gain is worth shipping, plan the next run with "
@@ -62,6 +56,41 @@ _TERMS = {
     "unit": "What is put into a variant: a user, a task, a session. Rows of one unit are not independent and count "
     "together.",
 }
+
+
+def rule(analysis: Analysis) -> str:
+    """Say the rule that led to the verdict, by the gates that this plan has."""
+    has_guardrails = any(metric.role == "guardrail" for metric in analysis.metrics)
+    verdict = analysis.decision.verdict
+    if verdict == "do_not_ship":
+        if not has_guardrails:
+            return "The primary metric is significantly worse, which blocks at any size."
+        return (
+            "The primary metric is significantly worse, or a guardrail is shown to be beyond its margin. Either blocks "
+            "at any size."
+        )
+    if verdict == "ship":
+        gates = ["The primary metric is significantly better in its direction"]
+        gates += ["its estimate reaches what was planned to matter"] if _has_threshold(analysis) else []
+        gates += ["every guardrail is shown to be within its margin"] if has_guardrails else []
+        return f"{', '.join(gates)}, and nothing is significantly worse."
+    return _RULES[verdict]
+
+
+def what_would_change(analysis: Analysis) -> str:
+    """Say what would lead to another verdict."""
+    if analysis.decision.verdict != "do_not_ship":
+        return _CHANGES[analysis.decision.verdict]
+    if any(metric.role == "guardrail" for metric in analysis.metrics):
+        return (
+            "More units do not undo harm that is shown. Another variant would, or a margin agreed on before the next "
+            "run."
+        )
+    return "Another variant, in a new run. More units do not undo harm that is shown."
+
+
+def _has_threshold(analysis: Analysis) -> bool:
+    return any(reason.gate == "practical_threshold" for reason in analysis.decision.reasons)
 
 
 def method_notes(analysis: Analysis) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from abkit.analyzer.result import ComparisonResult, Impact, MetricResult
+from abkit.models.metric import Metric
 from abkit.snapshot import Snapshot
 
 _ROUND, _MONTH = 1000, 30
@@ -32,17 +33,18 @@ def _impact(metric: MetricResult, one: ComparisonResult, snapshot: Snapshot) -> 
     if snapshot.days is not None and snapshot.days >= 1:
         amount, days = round(_MONTH * rows / snapshot.days), _MONTH
     total, least, most = (amount * part for part in (value, low, high))
-    return Impact(amount, "units" if rows == units else "rows", days, unit_of(metric), total, least, most)
+    return Impact(amount, "units" if rows == units else "rows", days, metric.unit, total, least, most)
 
 
-def unit_of(metric: MetricResult) -> str:
-    """Return the unit that a metric's name ends with; a rate counts its own ones.
+def unit_of(metric: Metric) -> str:
+    """Return what a metric's values are in: as it says, else what its name ends with; a rate counts its own ones.
 
     Examples
     --------
-    >>> unit_of(MetricResult("cost_usd", "mean", "primary", "minimize", {}, ())), unit_of(
-    ...     MetricResult("score", "mean", "primary", "minimize", {}, ())
-    ... )
-    ('USD', '')
+    >>> from abkit.models import Mean
+    >>> unit_of(Mean("cost_usd")), unit_of(Mean("price", unit="CHF")), unit_of(Mean("score"))
+    ('USD', 'CHF', '')
     """
+    if metric.unit is not None:
+        return metric.unit
     return "" if metric.kind == "proportion" else _UNITS.get(metric.name.rsplit("_", 1)[-1].lower(), "")

@@ -78,7 +78,7 @@ class Check(Displayed):
 
 @dataclass(frozen=True, slots=True)
 class Impact(Displayed):
-    """The difference added up over `amount` rows or units; `unit` is that of the metric, where its name says it."""
+    """The difference added up over `amount` rows or units; `unit` is that of the metric, where it is known."""
 
     amount: int
     of: Literal["rows", "units"]
@@ -137,8 +137,8 @@ class ComparisonResult(Displayed):
 class MetricResult(Displayed):
     """One metric in every variant.
 
-    `sketch_error` says, by variant, how far a quantile that was read from a sketch may be off; it is part of the
-    standard errors.
+    `unit` is what its values are in, empty where nobody says so; `sketch_error` says, by variant, how far a quantile
+    that was read from a sketch may be off, which is part of the standard errors.
     """
 
     name: str
@@ -153,6 +153,7 @@ class MetricResult(Displayed):
     notes: tuple[str, ...] = ()
     reason: str | None = None
     sketch_error: dict[str, float] | None = None
+    unit: str = ""
 
     def _card(self) -> Card:
         from abkit.analyzer.render import metric_card

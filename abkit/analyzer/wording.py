@@ -166,7 +166,8 @@ def recommendation(
         return f"Do not use these results: {'; '.join(blockers)}. Find the cause, mend it and run the experiment again."
     if verdict == "ship":
         held = "every guardrail holds" if has_guardrails else "there was no guardrail to hold"
-        return f"Ship {name!r}: a significant improvement ({said}), large enough to matter, and {held}."
+        large = "" if threshold is None else " large enough to matter,"
+        return f"Ship {name!r}: a significant improvement ({said}),{large} and {held}."
     if verdict == "do_not_ship":
         return f"Do not ship {name!r}: {'; '.join(blockers)}."
     if verdict == "below_threshold":
@@ -252,6 +253,7 @@ def said_shrunken(name: str, shrunken: Shrunken) -> str:
     return f"{text}; were the minimum detectable effect the truth, significant results would overstate it {times}-fold."
 
 
-def harmed(names: list[str]) -> str:
+def harmed(names: list[str], *, has_guardrails: bool) -> str:
     """Say which other variants must not ship."""
-    return f" Do not ship {', '.join(map(repr, names))}: significantly worse, or beyond a guardrail's margin."
+    beyond = ", or beyond a guardrail's margin" if has_guardrails else ""
+    return f" Do not ship {', '.join(map(repr, names))}: significantly worse{beyond}."

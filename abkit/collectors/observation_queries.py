@@ -23,20 +23,29 @@ def observed_rows(
     ids: tuple[str, str, int],
     columns: Sequence[str],
     covariates: Sequence[str],
+    segments: Sequence[str],
     zero: Collection[str],
     as_of: datetime | None,
 ) -> Select[Any]:
-    """Select a row per observation, its value under its metric's name, and a row per assigned user."""
+    """Select a row per observation, its value under its metric's name, and a row per assigned user.
+
+    A user's own rows hold the least and the row of the assignment the largest value of a segment, so that whoever has
+    several values is seen to have them.
+    """
     organization_id, experiment_id, stream = ids
     o, a = observations.c, assignments.c
     mine = o.stream == stream
     if as_of is not None:
         mine &= o.observed_at <= int(as_of.timestamp() * MICROSECONDS)
     own = [func.avg(o.value).filter(o.metric_type == name).label(f"mean_{i}") for i, name in enumerate(covariates)]
+    own += [func.min(o.value).filter(o.metric_type == name).label(f"least_{i}") for i, name in enumerate(segments)]
+    own += [func.max(o.value).filter(o.metric_type == name).label(f"most_{i}") for i, name in enumerate(segments)]
     counts = [func.count().filter(o.metric_type == name).label(f"count_{i}") for i, name in enumerate(columns)]
     first = (cast(func.min(o.observed_at), Double) / MICROSECONDS).label("first")
     users = select(o.user_id, first, *own, *counts).where(mine).group_by(o.user_id).subquery("users")
     before = [_named(users.c[f"mean_{i}"], name) for i, name in enumerate(covariates)]
+    least = [_named(users.c[f"least_{i}"], name) for i, name in enumerate(segments)]
+    most = [_named(users.c[f"most_{i}"], name) for i, name in enumerate(segments)]
     values = [_named(case((o.metric_type == name, o.value)), name) for name in columns]
     none = cast(null(), Double)
     filled = [
@@ -44,15 +53,15 @@ def observed_rows(
         for i, name in enumerate(columns)
     ]
     seconds = (cast(o.observed_at, Double) / MICROSECONDS).label(TIME)
-    observed = select(o.user_id.label(UNIT), o.variant.label(VARIANT), seconds, *values, *before).where(
+    observed = select(o.user_id.label(UNIT), o.variant.label(VARIANT), seconds, *values, *before, *least).where(
         mine, o.metric_type.in_(columns)
     )
-    if covariates:
+    if covariates or segments:
         observed = observed.join_from(observations, users, users.c.user_id == o.user_id)
     assigned = SecondsOf(a.assigned_at)  # a load of older observations assigns their users when it arrives
     since = case((users.c.first < assigned, users.c.first), else_=assigned).label(TIME)
     exposed = (
-        select(a.user_id.label(UNIT), a.variant.label(VARIANT), since, *filled, *before)
+        select(a.user_id.label(UNIT), a.variant.label(VARIANT), since, *filled, *before, *most)
         .join_from(assignments, users, users.c.user_id == a.user_id, isouter=True)
         .where(a.organization_id == organization_id, a.experiment_id == experiment_id)
     )

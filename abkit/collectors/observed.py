@@ -30,7 +30,8 @@ def observed_source(
 
     Units are users: every assigned one counts, observed or not, so that the split is judged on who was exposed. A value
     of a metric is a row, and the rows of one user are clustered. A covariate is the mean of a user's observations of
-    it. Where a metric says `missing: zero`, an assigned user without an observation of it counts as one 0.
+    it. Where a metric says `missing: zero`, an assigned user without an observation of it counts as one 0. A segment of
+    the experiment's `data:` is the value of the users' observations of that name, a code of what they are.
 
     Parameters
     ----------
@@ -44,17 +45,18 @@ def observed_source(
     Raises
     ------
     DefinitionError
-        A covariate is also the column of a metric.
+        A covariate or a segment is also the column of a metric.
     """
     metrics = [metric for metric, _ in experiment.metrics]
     columns = list(dict.fromkeys(column for metric in metrics for column in metric.columns))
     covariates = list(dict.fromkeys(metric.covariate for metric in metrics if metric.covariate))
-    both = sorted(set(columns) & set(covariates))
-    if both:
-        raise DefinitionError(
-            f"{both[0]!r} is both a covariate and what a metric measures; record what was known before the exposure "
-            "under a name of its own"
-        )
+    segments = experiment.data.segments if experiment.data else []
+    for what, names in (("covariate", covariates), ("segment", segments)):
+        if both := sorted(set(columns) & set(names)):
+            raise DefinitionError(
+                f"{both[0]!r} is both a {what} and what a metric measures; record what was known before the exposure "
+                "under a name of its own"
+            )
     zero = {metric.columns[0] for metric in metrics if metric.missing == "zero" and not isinstance(metric, Ratio)}
     rows = observed_rows(
         observations,
@@ -62,10 +64,11 @@ def observed_source(
         (experiment.organization_id, experiment.id, stream_of(experiment.organization_id, experiment.id)),
         columns,
         covariates,
+        [name for name in segments if name not in covariates],
         zero,
         as_of,
     )
-    return Source(Data(variant=VARIANT, unit=UNIT, time=TIME), rows, engine, long=True)
+    return Source(Data(variant=VARIANT, unit=UNIT, time=TIME, segments=segments), rows, engine, long=True)
 
 
 def as_observed(experiment: Experiment) -> Experiment:

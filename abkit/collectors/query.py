@@ -36,6 +36,8 @@ _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}
 _WHOLE |= {f"U{name}" for name in _WHOLE}
 Expression = ColumnElement[Any]
 _BLANK: Expression = literal_column("''")  # no bound value: GROUP BY must see the same expression as SELECT
+_END: Expression = literal_column("'|'", Text)
+_POINT_ZERO: Expression = literal_column("'.0|'", Text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +122,10 @@ class Rows:
         return Finite(value)
 
     def label(self, name: str, missing: str) -> Expression:
-        """The column as text, with a word for what is missing."""
+        """The column as text, with a word for what is missing; 2.0 reads as the whole number that it is."""
         value = Finite(self.raw(name)) if self.types[name] in {"DOUBLE", "FLOAT"} else self.raw(name)
-        return func.coalesce(cast(value, Text), missing)
+        text = func.replace(func.replace(cast(value, Text) + _END, _POINT_ZERO, _BLANK), _END, _BLANK)
+        return func.coalesce(text if self.types[name] in {"DOUBLE", "FLOAT"} else cast(value, Text), missing)
 
     @property
     def variant(self) -> Expression:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,10 +15,22 @@ from abkit.controller.targets import ORGANIZATION, STORE, analyze_target, find_e
 from abkit.errors import NotFoundError, ParameterError
 from abkit.models import Experiment
 from abkit.report.fleet import Outcome, Skipped, render_all
+from abkit.report.kernels import KernelServer
 from abkit.report.manifest import plan_hash, read_run
 from abkit.report.notebook import Scalar
 from abkit.report.render import Report, render_report
 from abkit.store.records import StoredExperiment
+
+_IMPORTED = (
+    *(f"abkit.controller.{name}" for name in ("targets", "robustness")),
+    *(f"abkit.report.{name}_blocks" for name in ("daily", "distribution", "effect", "method", "plan_reached")),
+    *(f"abkit.report.{name}" for name in ("blocks", "doubts", "parameters", "segment_blocks", "tenure_blocks")),
+    "matplotlib.backends.backend_svg",
+    "matplotlib.figure",
+    "pandas",
+    "pyarrow.compute",
+)
+"""What the notebook of a report loads, that each of many would load again."""
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -71,20 +84,27 @@ def carry_out(order: Order, targets: Sequence[str], *, stored: bool = False) -> 
     """
     known = {} if order.lenient else {target: find_experiment(target) for target in targets}
 
+    server = KernelServer(_IMPORTED) if len(targets) > 1 and KernelServer.is_possible() else None
+
     def render(target: str) -> Report | Skipped:
         experiment = known.get(target) or find_experiment(target)
         try:
             reason = _nothing_new(order, target, experiment) if order.due else None
-            return Skipped(target, reason) if reason else _render(order, target, experiment)
+            return Skipped(target, reason) if reason else _render(order, target, experiment, server)
         except NotFoundError as error:
             if stored:
                 return Skipped(target, str(error))
             raise
 
-    return render_all(targets, render, jobs=order.jobs)
+    return _closing(render_all(targets, render, jobs=order.jobs), server)
 
 
-def _render(order: Order, target: str, experiment: Experiment) -> Report:
+def _closing(outcomes: Iterator[Outcome], server: KernelServer | None) -> Iterator[Outcome]:
+    with server or nullcontext():
+        yield from outcomes
+
+
+def _render(order: Order, target: str, experiment: Experiment, server: KernelServer | None) -> Report:
     return render_report(
         target,
         order.out,
@@ -92,6 +112,7 @@ def _render(order: Order, target: str, experiment: Experiment) -> Report:
         as_of=order.as_of,
         parameters=order.parameters,
         timeout=order.timeout,
+        server=server,
     )
 
 

@@ -17,7 +17,7 @@ Goal = Literal["maximize", "minimize"]
 Role = Literal["primary", "secondary", "guardrail"]
 MissingRule = Literal["error", "zero", "drop"]
 QuantileMethod = Literal["exact", "sketch"]
-_LONGEST_NAME = 200
+_LONGEST_NAME, _LONGEST_UNIT = 200, 50
 _NO_NUL: dict[str, Any] = {"pattern": r"^[^\x00]*$"}  # only said here: what keeps a definition explains it better
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, json_schema_extra=_NO_NUL)]
 
@@ -40,6 +40,9 @@ class Metric(Displayed):
         What a missing value means.
     cap : float, optional
         Upper quantile, pooled over variants, at which values are clipped (means and ratios).
+    unit : str, optional
+        What its values are in, such as USD, s or tokens, for people: what a difference adds up to is said in it.
+        Default: what the end of its name says (`cost_usd`), where that is a unit that abkit knows; empty: none.
     """
 
     _: KW_ONLY
@@ -49,6 +52,7 @@ class Metric(Displayed):
     covariate: Name | None = None
     missing: MissingRule = "error"
     cap: Annotated[float, Field(gt=0.5, lt=1)] | None = None
+    unit: Annotated[str, Field(max_length=_LONGEST_UNIT, json_schema_extra=_NO_NUL)] | None = None
     kind: str = ""
 
     @property

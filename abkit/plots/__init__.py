@@ -14,7 +14,7 @@ from abkit.plots.designs import (
     split,
     verdicts,
 )
-from abkit.plots.distributions import describe_distribution, distribution
+from abkit.plots.distributions import columns_drawn, describe_distribution, distribution
 from abkit.plots.results import (
     describe_forest,
     describe_power_by_size,
@@ -31,6 +31,7 @@ from abkit.plots.tradeoff import cost_against_success, describe_cost_against_suc
 
 __all__ = [
     "arrivals",
+    "columns_drawn",
     "cost_against_success",
     "describe_arrivals",
     "daily_units",

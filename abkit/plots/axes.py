@@ -6,6 +6,7 @@ Colours are from Okabe & Ito's palette, and every colour has a marker of its own
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 BETTER, WORSE, NEUTRAL = "#0072B2", "#D55E00", "#666666"
+_DASHES = ("-", "--", "-.", ":")
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
@@ -70,3 +72,20 @@ def tidy(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="x", color="#dddddd", linewidth=0.6)
     ax.set_axisbelow(True)
+
+
+def curve(place: int) -> dict[str, str]:
+    """Colour and dashes of the curve at that place, to be told apart by either."""
+    return {"color": PALETTE[place % len(PALETTE)], "linestyle": _DASHES[place % len(_DASHES)]}
+
+
+def finish_power(ax: Axes, units: Sequence[int]) -> None:
+    """Label axes of power against units, and put the legend beside them."""
+    ax.set_xscale("log")
+    ax.set_xlim(units[0], units[-1])
+    ax.set_ylim(0, 102)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
+    ax.set_xlabel("units over all variants")
+    ax.set_ylabel("power")
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    tidy(ax)

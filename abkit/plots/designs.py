@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from abkit.analyzer.numbers import count, number, percent
 from abkit.errors import DataError
-from abkit.plots.axes import BETTER, NEUTRAL, PALETTE, WORSE, escape, new_axes, short, tidy
+from abkit.plots.axes import BETTER, NEUTRAL, PALETTE, WORSE, curve, escape, finish_power, new_axes, short, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,16 +54,9 @@ def power_curve(plan: PlanEstimate, ax: Axes | None = None) -> Axes:
             side = -1 if size**3 > units[-1] ** 2 * units[0] else 1  # in the right third there is no room to the right
             ha = "right" if side < 0 else "left"
             ax.annotate(f"{count(size)} {word}", (size, height), (4 * side, 0), textcoords=_OFFSET, ha=ha)
-    ax.set_xscale("log")
-    ax.set_xlim(units[0], units[-1])
-    ax.set_ylim(0, 102)
+    finish_power(ax, units)
     ax.xaxis.set_major_formatter(lambda value, _: count(value))
     ax.xaxis.set_minor_formatter("")
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
-    ax.set_xlabel("units over all variants")
-    ax.set_ylabel("power")
-    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    tidy(ax)
     return ax
 
 
@@ -195,9 +188,7 @@ def p_values(validation: AAValidation, ax: Axes | None = None) -> Axes:
     ax.plot([0, 1], [0, 1], color=NEUTRAL, linewidth=0.8, linestyle=":")
     for place, one in enumerate(metric for metric in validation.metrics if metric.tests):
         steps = [(i + 1) / one.tests for i in range(one.tests)]
-        style = ("-", "--", "-.")[place % 3]
-        color = PALETTE[place % len(PALETTE)]
-        ax.step(one.p_values, steps, where="post", color=color, linestyle=style, label=escape(short(one.name)))
+        ax.step(one.p_values, steps, where="post", label=escape(short(one.name)), **curve(place))
     ax.axvline(validation.alpha, color="black", linewidth=0.8)
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1)

@@ -8,12 +8,11 @@ from abkit.analyzer.breakdown import Curve, DistributionResult
 from abkit.analyzer.numbers import level, percent
 from abkit.analyzer.result import Analysis
 from abkit.errors import DataError
-from abkit.plots.axes import PALETTE, escape, new_axes, short, tidy
+from abkit.plots.axes import curve, escape, new_axes, short, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_STYLES = ("-", "--", "-.", ":")
 _SKEWED = 10.0
 
 
@@ -27,15 +26,9 @@ def distribution(analysis: Analysis, column: str, ax: Axes | None = None) -> Axe
     """
     found = _found(analysis, column)
     ax = ax if ax is not None else new_axes(6)
-    for place, curve in enumerate(found.curves):
-        ax.step(
-            curve.quantiles,
-            [100 * probability for probability in found.probabilities],
-            where="post",
-            color=PALETTE[place % len(PALETTE)],
-            linestyle=_STYLES[place % len(_STYLES)],
-            label=escape(short(curve.variant)),
-        )
+    shares = [100 * probability for probability in found.probabilities]
+    for place, one in enumerate(found.curves):
+        ax.step(one.quantiles, shares, where="post", label=escape(short(one.variant)), **curve(place))
     if is_skewed(found):
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -45,6 +38,11 @@ def distribution(analysis: Analysis, column: str, ax: Axes | None = None) -> Axe
     ax.legend(frameon=False, loc="lower right")
     tidy(ax)
     return ax
+
+
+def columns_drawn(analysis: Analysis) -> list[str]:
+    """Return the columns that have a distribution to draw, in the analysis' order."""
+    return [one.column for one in analysis.distributions if all(curve.quantiles for curve in one.curves)]
 
 
 def is_skewed(found: DistributionResult) -> bool:
@@ -71,9 +69,8 @@ def describe_distribution(analysis: Analysis, column: str) -> str:
 
 
 def _found(analysis: Analysis, column: str) -> DistributionResult:
-    found = next((one for one in analysis.distributions if one.column == column), None)
     if not analysis.distributions:
         raise DataError("no distribution was read; ask for them: ab.analyze(..., details=True)")
-    if found is None or not all(curve.quantiles for curve in found.curves):
+    if column not in columns_drawn(analysis):
         raise DataError(f"{column!r} has no distribution to draw: it takes rows of a mean or a quantile, ten or more")
-    return found
+    return next(one for one in analysis.distributions if one.column == column)

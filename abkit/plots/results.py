@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from abkit.analyzer.numbers import chance, confidence, count, percent, span
 from abkit.analyzer.result import Analysis, ComparisonResult, MetricResult
 from abkit.errors import DataError
-from abkit.plots.axes import BETTER, NEUTRAL, PALETTE, WORSE, escape, new_axes, short, tidy
+from abkit.plots.axes import BETTER, NEUTRAL, PALETTE, WORSE, escape, finish_power, new_axes, short, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,16 +127,9 @@ def power_by_size(analysis: Analysis, ax: Axes | None = None) -> Axes:
         ax.plot(units, powers, color=PALETTE[place], linestyle=style, marker=marker, markersize=4, label=label)
     ax.axhline(100 * analysis.plan.target_power, color=NEUTRAL, linewidth=0.8)
     ax.axvline(analysis.plan.units, color="black", linewidth=0.8, linestyle=":", label="size reached")
-    ax.set_xscale("log")
-    ax.set_ylim(0, 102)
-    ax.set_xlim(units[0], units[-1])
+    finish_power(ax, units)
     ax.set_xticks(units[::3], [count(size) for size in units[::3]])
     ax.set_xticks([], minor=True)
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
-    ax.set_xlabel("units over all variants")
-    ax.set_ylabel("power")
-    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    tidy(ax)
     return ax
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from abkit import __version__
 from abkit.analyzer import numbers, reading
-from abkit.analyzer.glossary import CHANGES, RULES
+from abkit.analyzer.glossary import rule, what_would_change
 from abkit.analyzer.render import html_table
 from abkit.analyzer.result import Analysis, Check, ComparisonResult, GuardrailStatus, Reason
 from abkit.analyzer.wording import SYMBOLS, VERDICTS
@@ -60,10 +60,10 @@ def verdict_card(analysis: Analysis) -> Block:
         ).format(*tile)
         for tile in figures
     )
-    rules = [("The rule that fired", RULES[decision.verdict]), ("What would change it", CHANGES[decision.verdict])]
+    rules = [("The rule that fired", rule(analysis)), ("What would change it", what_would_change(analysis))]
     off = len(analysis.plan.deviations)
     rules += [("Mind the plan", reading.deviations_counted(off))] if off else []
-    told = Markup("").join(Markup("<p><strong>{}.</strong> {}</p>").format(*rule) for rule in rules)
+    told = Markup("").join(Markup("<p><strong>{}.</strong> {}</p>").format(*one) for one in rules)
     return Block(
         Markup(
             '<section class="verdict {}"><h2>{} {}</h2><p class="lead">{}</p><div class="tiles">{}</div>'

@@ -21,14 +21,15 @@ def distributions(analysis: Analysis) -> Block:
     title = "Distributions"
     if not analysis.distributions:
         return effects(analysis, title, Markup("<p>No metric is a mean or a quantile of rows.</p>"))
-    parts = [_one(analysis, found, draws=i < _MOST_FIGURES) for i, found in enumerate(analysis.distributions)]
+    drawn = plots.columns_drawn(analysis)[:_MOST_FIGURES]
+    parts = [_one(analysis, found, draws=found.column in drawn) for found in analysis.distributions]
     return effects(analysis, title, *parts)
 
 
 def _one(analysis: Analysis, found: DistributionResult, *, draws: bool) -> Markup:
     head = Markup("<h3>{}</h3>").format(found.column)
     table = _curve_table(found)
-    if draws and all(curve.quantiles for curve in found.curves):
+    if draws:
         caption = "Share of values at or below each value, uncapped; the farther right, the larger the values"
         words = plots.describe_distribution(analysis, found.column)
         table = figure(lambda ax: plots.distribution(analysis, found.column, ax), words, caption, table, 6)

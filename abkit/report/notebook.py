@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 from abkit import errors
 from abkit.errors import AbkitError, KernelDiedError, NotebookError, ParameterError, TimeLimitError, suggest
+from abkit.report.kernels import KernelServer, provisioner_of
 from abkit.report.page import SENTINEL
 
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # else jsonschema builds a grammar for 2 s
@@ -111,6 +113,7 @@ def execute(
     *,
     timeout: float,
     environment: Mapping[str, str] | None = None,
+    server: KernelServer | None = None,
 ) -> Any:
     """Execute a notebook with papermill and return it; its file is left at `output` whatever happens.
 
@@ -124,6 +127,8 @@ def execute(
         Seconds for the whole run.
     environment : mapping, optional
         Variables of the notebook's process.
+    server : KernelServer, optional
+        What the process is forked from; default: it starts by itself.
 
     Returns
     -------
@@ -146,7 +151,7 @@ def execute(
     with _Watch(timeout) as watch:
         try:
             with tempfile.TemporaryDirectory(prefix="abkit-") as folder:
-                notebook = _run(path, output, parameters, watch, folder, environment or {})
+                notebook = _run(path, output, parameters, watch, folder, environment or {}, server)
         except (PapermillExecutionError, DeadKernelError, RuntimeError) as error:
             if watch.rang:
                 raise _time_is_up(path, timeout) from None
@@ -170,12 +175,13 @@ def _run(
     watch: _Watch,
     folder: str,
     environment: Mapping[str, str],
+    server: KernelServer | None,
 ) -> Any:
     import papermill
     from jupyter_client.manager import AsyncKernelManager
     from traitlets.config import Config
 
-    variables = {**os.environ, "MPLBACKEND": "agg", "IPYTHONDIR": folder, **environment}
+    variables = {**os.environ, "MPLBACKEND": "agg", "ABKIT_STATIC": "1", "IPYTHONDIR": folder, **environment}
 
     class WatchedManager(AsyncKernelManager):  # type: ignore[misc]
         """A kernel manager that the watch knows, so that it can end the process."""
@@ -185,6 +191,10 @@ def _run(
             watch.managers.append(self)
 
         async def _async_pre_start_kernel(self, **options: Any) -> Any:
+            if server is not None:
+                self.kernel_id = self.kernel_id or str(uuid.uuid4())
+                its = {"kernel_id": self.kernel_id, "kernel_spec": self.kernel_spec, "parent": self}
+                self.provisioner = provisioner_of(server)(**its)
             return await super()._async_pre_start_kernel(**{**options, "env": variables})
 
     logging.getLogger("papermill").setLevel(logging.ERROR)

@@ -9,37 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from abkit.bundled import bundled
-from abkit.errors import ParameterError
 from abkit.models import Experiment
 from abkit.report.notebook import Scalar
 from abkit.report.publish import new_run_id
-from abkit.report.render import Document, Run, publish_run
+from abkit.report.render import Document, Published, Run, publish_run, with_own
 
 FOLDER = "simulation"
 
 
 @dataclass(frozen=True, slots=True)
-class PrelaunchReport:
+class PrelaunchReport(Published):
     """A published pre-launch report.
 
     Parameters
     ----------
-    key : str
-        The experiment's key.
-    folder : Path
-        Where report.html, report.ipynb, simulation.json and manifest.json are.
     simulation : dict
-        The simulation JSON.
+        The simulation JSON, as in simulation.json.
     """
 
-    key: str
-    folder: Path
     simulation: dict[str, Any]
-
-    @property
-    def html(self) -> Path:
-        """The page to open."""
-        return self.folder / "report.html"
 
 
 def render_prelaunch(
@@ -78,11 +66,8 @@ def render_prelaunch(
     """
     started = now or datetime.now(UTC)
     run_id = new_run_id(started)
-    given = dict(parameters or {})
-    taken = sorted({"experiment", "run_id"} & given.keys())
-    if taken:
-        raise ParameterError(f"the parameter {taken[0]!r} is set by the call itself; leave it out of the parameters")
+    given = with_own({"experiment": target, "run_id": run_id}, parameters)
     source = notebook or bundled("notebooks", "traffic_simulation.ipynb")
-    run = Run(run_id, started, source, {"experiment": target, "run_id": run_id, **given}, timeout)
+    run = Run(run_id, started, source, given, timeout)
     document = Document("simulation", lambda _: f"{experiment.name}: before launch", lambda found: found["fingerprint"])
     return PrelaunchReport(experiment.key, *publish_run(run, out / experiment.key / FOLDER, experiment, document))

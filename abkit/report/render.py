@@ -18,33 +18,44 @@ from abkit.errors import NotebookError, ParameterError, ReportError
 from abkit.models import Experiment
 from abkit.report.credentials import find_secrets, known_secrets, refuse_credentials, without_secrets
 from abkit.report.html import render_html
+from abkit.report.kernels import KernelServer
 from abkit.report.manifest import describe_run, iso
 from abkit.report.notebook import Scalar, execute, read_sentinel
 from abkit.report.publish import locked, new_run_id, publish
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """A published report.
+class Published:
+    """A published page and the files beside it.
 
     Parameters
     ----------
     key : str
         The experiment's key.
     folder : Path
-        Where report.html, report.ipynb, analysis.json and manifest.json are.
-    analysis : dict
-        The analysis JSON.
+        Where report.html, report.ipynb, manifest.json and the numbers are.
     """
 
     key: str
     folder: Path
-    analysis: dict[str, Any]
 
     @property
     def html(self) -> Path:
         """The page to open."""
         return self.folder / "report.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Published):
+    """A published report.
+
+    Parameters
+    ----------
+    analysis : dict
+        The analysis JSON, as in analysis.json.
+    """
+
+    analysis: dict[str, Any]
 
     @property
     def headline(self) -> str:
@@ -70,6 +81,7 @@ def render_report(
     timeout: float = 600.0,
     notebook: Path | None = None,
     now: datetime | None = None,
+    server: KernelServer | None = None,
 ) -> Report:
     """Render the report of an experiment file into `out/<key>/<run id>/` and point `latest` at it.
 
@@ -93,6 +105,8 @@ def render_report(
         Another notebook with the same parameters and a sentinel.
     now : datetime, optional
         Names the run, and stands as the time of data that has none; default: the clock.
+    server : KernelServer, optional
+        What the notebook's process is forked from.
 
     Returns
     -------
@@ -110,17 +124,28 @@ def render_report(
     source = notebook or bundled("notebooks", "experiment_report.ipynb")
     run_id = new_run_id(started)
     own: dict[str, Scalar] = {"experiment": target, "as_of": as_of, "run_id": run_id, "now": iso(started)}
-    taken = sorted(own.keys() & (parameters or {}).keys())
-    if taken:
-        raise ParameterError(f"the parameter {taken[0]!r} is set by the call itself; leave it out of the parameters")
-    given = {**own, **(parameters or {})}
+    given = with_own(own, parameters)
     document = Document(
         "analysis",
         lambda found: f"{experiment.name}: {found['decision']['verdict'].replace('_', ' ')}",
         lambda found: found["data"]["fingerprint"],
     )
-    run = Run(run_id, started, source, given, timeout, environment)
+    run = Run(run_id, started, source, given, timeout, environment, server)
     return Report(experiment.key, *publish_run(run, out / experiment.key, experiment, document))
+
+
+def with_own(own: Mapping[str, Scalar], parameters: Mapping[str, Scalar] | None) -> dict[str, Scalar]:
+    """Put the parameters of a call and those that it sets itself together.
+
+    Raises
+    ------
+    ParameterError
+        One is in both.
+    """
+    taken = sorted(own.keys() & (parameters or {}).keys())
+    if taken:
+        raise ParameterError(f"the parameter {taken[0]!r} is set by the call itself; leave it out of the parameters")
+    return {**own, **(parameters or {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +169,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a notebook: its name, when it began, what is run with what, and how long it may take."""
+    """One run of a notebook: its name, when it began, what is run with what, for how long, and how it starts."""
 
     run_id: str
     started: datetime
@@ -152,6 +177,7 @@ class Run:
     parameters: Mapping[str, Scalar]
     timeout: float
     environment: Mapping[str, str] | None = None
+    server: KernelServer | None = None
 
 
 def publish_run(run: Run, folder: Path, experiment: Experiment, document: Document) -> tuple[Path, dict[str, Any]]:
@@ -167,7 +193,14 @@ def publish_run(run: Run, folder: Path, experiment: Experiment, document: Docume
     with locked(folder), TemporaryDirectory(prefix="abkit-report-") as work:
         executed = Path(work) / "report.ipynb"
         try:
-            node = execute(run.notebook, executed, run.parameters, timeout=run.timeout, environment=run.environment)
+            node = execute(
+                run.notebook,
+                executed,
+                run.parameters,
+                timeout=run.timeout,
+                environment=run.environment,
+                server=run.server,
+            )
         except BaseException:
             _keep_failed(executed, folder / "failed" / f"{run.run_id}.ipynb", secrets)
             raise

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.slow
 
@@ -129,6 +129,30 @@ def test_a_tutorial_runs_in_jupyterlab(
         assert page.locator(".jp-Notebook .jp-OutputArea-output img").count() >= 1
         background = page.evaluate("getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor")
         assert (sum(map(int, background[4:-1].split(", "))) < 3 * 80) == (theme == "dark")
+    finally:
+        page.close()
+
+
+SLIDERS = {"plan": "ab.sample_size(", "traffic_simulation": "ab.simulate_split("}
+
+
+@pytest.mark.parametrize(("lab", "name"), [("light", "plan"), ("dark", "traffic_simulation")], indirect=["lab"])
+def test_a_slider_moves_the_numbers_and_the_call(browser: Browser, lab: str, name: str, pictures: Path) -> None:
+    pytest.importorskip("ipywidgets")
+    page = browser.new_page(viewport={"width": 1200, "height": 6000})
+    try:
+        try:
+            run_all(page, f"{lab}/lab/tree/{name}.ipynb?token=abkit&reset")
+            shown = page.locator(".jp-Notebook .widget-html-content", has_text=SLIDERS[name])
+            before = shown.inner_text().strip().splitlines()
+            call = next(line for line in before if SLIDERS[name] in line)
+            page.locator(".jp-Notebook .widget-slider .noUi-handle").first.press("ArrowRight")
+            expect(shown).not_to_contain_text(call, timeout=1000 * _SECONDS)
+            after = shown.inner_text().strip().splitlines()
+        finally:
+            page.screenshot(path=pictures / f"{name}.png")
+        assert any(SLIDERS[name] in line for line in after)
+        assert before[0] != after[0]
     finally:
         page.close()
 

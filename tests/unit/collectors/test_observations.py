@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -28,7 +29,7 @@ from abkit.collectors.observation_writes import ObservationTables
 from abkit.collectors.observations import MetricsCollector
 from abkit.collectors.observed import observed_source
 from abkit.errors import DataError, DefinitionError, NotFoundError, ParameterError, StoreError
-from abkit.models import Experiment, Mean, Proportion, Quantile, Ratio, Variant
+from abkit.models import Data, Experiment, Mean, Proportion, Quantile, Ratio, Variant
 from abkit.snapshot import MetricMoments, NotCollected
 from abkit.stats import delta_method
 from abkit.store.assignments import add_assignments, read_variants
@@ -670,6 +671,21 @@ def test_a_covariate_is_what_a_user_was_before(store: Engine) -> None:
         assert np.isfinite(correlation).all()
     with pytest.raises(DefinitionError, match="both a covariate"):
         source(store, experiment(Mean("cost", covariate="before"), Mean("before")))
+
+
+def test_a_segment_is_a_code_that_was_recorded_and_who_has_two_is_in_none(store: Engine) -> None:
+    frame, users = recorded(store)
+    changed = frame.loc[frame["metric_type"] == "cost", "user_id"].iloc[0]
+    told = [row(n, user_id=user, metric_type="tier", value=n % 3, event_id=f"t{n}") for n, user in enumerate(users)]
+    told += [row(0, user_id=changed, metric_type="tier", value=7, event_id="again")]
+    collector(store).record_many(told[5:], experiment_id="e1")  # five users have no code
+    one = experiment(Mean("cost"), data=Data(segments=["tier"]))
+    (found,) = collect(one, source(store, one), now=NOW).segments
+    codes = [str(n % 3) if n >= 5 else "(missing)" for n, user in enumerate(users) if user != changed]
+    assert found.changed_units == 1
+    assert {part.value: sum(part.units.values()) for part in found.segments} == Counter(codes)
+    with pytest.raises(DefinitionError, match="'cost' is both a segment"):
+        source(store, experiment(Mean("cost"), data=Data(segments=["cost"])))
 
 
 def test_what_nobody_observed_is_told_and_not_computed(store: Engine) -> None:

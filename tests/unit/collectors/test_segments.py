@@ -211,3 +211,13 @@ def test_tenure_is_the_same_in_databases(database: Engine) -> None:
     for left, right in zip(got.blocks, expected.blocks, strict=True):
         np.testing.assert_allclose(left.mean, right.mean, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(left.covariance, right.covariance, rtol=1e-7, atol=1e-12)
+
+
+def test_whole_numbers_read_as_such_though_their_column_has_fractions(database: Engine) -> None:
+    frame = visits(60).assign(tier=lambda f: 10 + f["unit"].astype(int) % 4 / 2)
+    frame.loc[frame["unit"].astype(int) % 4 == 0, "tier"] = np.nan
+    keys = {"unit": "unit", "segments": ["tier"]}
+    for source in (Source.frame(frame, **keys), Source.sql(database, stored(database, frame, country=Text), **keys)):
+        (found,) = collect(experiment(Mean("cost")), source, now=NOW).segments
+        assert sorted(part.value for part in found.segments) == ["(missing)", "10.5", "11", "11.5"]
+        assert all("cost" in part.metrics for part in found.segments)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from abkit.errors import AbkitError, DefinitionError, NotFoundError
 from abkit.models import Data, Experiment, Mean, Plan, Proportion, Quantile, Ratio, Summary, Variant, presets
+from abkit.models.design import design_hash
 
 
 def two(share: float = 50) -> list[Variant]:
@@ -18,7 +19,9 @@ def experiment(**changes: object) -> Experiment:
 
 names = st.text(min_size=1, max_size=30)
 metrics = st.one_of(
-    st.builds(Mean, names, goal=st.sampled_from(["maximize", "minimize"]), margin=st.floats(0, 5)),
+    st.builds(
+        Mean, names, goal=st.sampled_from(["maximize", "minimize"]), margin=st.floats(0, 5), unit=st.none() | names
+    ),
     st.builds(Proportion, names, missing=st.sampled_from(["error", "zero", "drop"])),
     st.builds(Ratio, names, names, cap=st.none() | st.floats(0.6, 0.99)),
     st.builds(Quantile, names, st.floats(0.01, 0.99), covariate=st.none() | names),
@@ -51,6 +54,17 @@ def experiments(draw: st.DrawFn) -> Experiment:
 def test_yaml_and_json_hold_the_whole_definition(one: Experiment) -> None:
     assert Experiment.from_yaml(one.to_yaml() + "\n") == one
     assert Experiment.from_dict(one.to_dict()) == one
+
+
+def test_what_a_metric_is_in_does_not_change_what_was_planned() -> None:
+    def hashed(**changes: object) -> str:
+        return design_hash(experiment(id="one", **changes).to_dict())
+
+    assert hashed(primary_metric=Mean("price")) == hashed(primary_metric=Mean("price", unit="CHF"))
+    assert hashed(primary_metric=Mean("price")) != hashed(primary_metric=Mean("prices"))
+    guarded = [[Mean("price", margin=0.1, unit=unit)] for unit in (None, "CHF")]
+    assert hashed(guardrail_metrics=guarded[0]) == hashed(guardrail_metrics=guarded[1])
+    assert hashed(data=Data(unit="user")) != hashed(data=Data(unit="session"))
 
 
 def test_a_definition_does_not_change() -> None:

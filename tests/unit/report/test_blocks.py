@@ -1,6 +1,7 @@
 """What the blocks show: deviations, looks, sizes, impact, and numbers that must not be used."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 import abkit as ab
 from abkit import plots
+from abkit.analyzer.glossary import rule, what_would_change
+from abkit.named import Named
 from abkit.report import blocks, effect_blocks, method_blocks, plan_reached_blocks
 from abkit.stats import power_at
 from tests.report_page import page_of, words_of
@@ -29,13 +32,14 @@ def analysis_of(metrics: int = 1, treatments: int = 1, units: int = 400, **chang
         "min_sample_size": units,
         "plan": ab.Plan(inference="fixed"),
         "id": "one",
+        "primary_metric": ab.Mean("metric_0_usd"),
         "variants": [ab.Variant(name, share, is_control=not place) for place, name in enumerate(names)],
         "guardrail_metrics": [ab.Mean(name, margin=0.05) for name in list(columns)[1:]],
     }
     days = changes.pop("days", 0)
     if days:
         frame["t"] = pd.Timestamp("2026-11-01", tz="UTC") + pd.to_timedelta(np.arange(units) % days, unit="D")
-    experiment = ab.Experiment("made-up", primary_metric=ab.Mean("metric_0_usd"), **{**keys, **changes})
+    experiment = ab.Experiment("made-up", **{**keys, **changes})
     return ab.analyze(experiment, ab.Source.frame(frame, time="t") if days else frame, now=NOW)
 
 
@@ -137,6 +141,30 @@ def test_impact_is_the_difference_times_the_rows_of_thirty_days() -> None:
     assert "1,200 units (30 days at the present rate)" in shown
     assert "winner&#39;s curse" in shown
     assert analysis_of().primary.comparisons[0].impact.days is None
+
+
+def test_impact_is_said_in_the_unit_that_the_metric_names() -> None:
+    named = analysis_of(days=10, primary_metric=ab.Mean("metric_0_usd", unit="CHF <b>"))
+    assert (named.primary.unit, named.primary.comparisons[0].impact.unit) == ("CHF <b>", "CHF <b>")
+    assert "CHF &lt;b&gt;" in html_of(effect_blocks.impact_table(named))
+    none = analysis_of(days=10, primary_metric=ab.Mean("metric_0_usd", unit=""))
+    assert none.primary.comparisons[0].impact.unit == ""
+    assert "as metric_0_usd" in html_of(effect_blocks.impact_table(none))
+
+
+def test_the_rule_speaks_of_the_gates_that_the_plan_has() -> None:
+    analysis = analysis_of()
+    assert not any(metric.role == "guardrail" for metric in analysis.metrics)
+    guardrail = replace(analysis.primary, name="latency", role="guardrail")
+    guarded = replace(analysis, metrics=Named((*analysis.metrics, guardrail)))
+    for verdict in ("ship", "do_not_ship"):
+        for one, has in ((analysis, False), (guarded, True)):
+            judged = replace(one, decision=replace(one.decision, verdict=verdict))
+            assert ("guardrail" in rule(judged)) == has
+            assert rule(judged) in html_of(blocks.verdict_card(judged))
+    harmed = replace(analysis, decision=replace(analysis.decision, verdict="do_not_ship"))
+    assert "margin" not in what_would_change(harmed)
+    assert "margin" in what_would_change(replace(guarded, decision=harmed.decision))
 
 
 def test_rows_of_totals_are_not_their_units(root: Path) -> None:
