@@ -2,7 +2,8 @@
 
 SQLite: executemany into a table without an index, in CPU seconds of this process. PostgreSQL: binary COPY into one, in
 seconds by the clock, because the server is a process of its own; give `--postgresql URL` of an empty database that may
-written to. Memory is measured first, before anything has left room that could be used again.
+be written to. Each round has both, and ratios are medians of rounds. Memory is measured first, before anything has left
+room that could be used again.
 """
 
 import argparse
@@ -10,9 +11,10 @@ import json
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psycopg
@@ -81,6 +83,7 @@ def plain_sqlite(path: Path, size: int) -> float:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("DROP TABLE IF EXISTS plain")
     connection.execute(f"CREATE TABLE plain ({COLUMNS})")
 
     def insert() -> None:
@@ -116,47 +119,49 @@ def extra_memory(url: str, size: int) -> float:
     return extra_mebibytes(lambda: one.record_many(rows(size), experiment_id="the-same-rows-streamed"))
 
 
-def measure(url: str, size: int, plain: float, clock: Any) -> dict[str, float]:
-    one = collector(url)
-
-    def load(given: list[dict[str, Any]]) -> float:
-        return seconds(lambda: one.record_many(given, experiment_id=EXPERIMENT), clock)
-
+def measure(url: str, size: int, rounds: int, plain: Callable[[], float], clock: Any) -> dict[str, float]:
+    one, single = collector(url), collector(url)
     given = list(rows(size))
-    first, again = load(given), load(given)
-    more = load(list(rows(size, size)))
-    single = collector(url)
 
-    def each() -> None:
-        for number, row in enumerate(rows(size // 10)):
-            single.record(EXPERIMENT, row["user_id"], row["metric_type"], row["value"], None, NOW, f"event-{number}")
-        single.close()
+    def load(given: list[dict[str, Any]], experiment_id: str = EXPERIMENT) -> float:
+        return seconds(lambda: one.record_many(given, experiment_id=experiment_id), clock)
 
-    alone = 10 * seconds(each, clock)
-    return {
-        "rows": size,
-        "plain_microseconds_per_row": 1e6 * plain / size,
-        "ratio_to_plain": plain / more,
-        "ratio_with_new_users": plain / first,
-        "ratio_when_repeated": plain / again,
-        "ratio_of_single_records": plain / alone,
-    }
+    def each(start: int) -> None:
+        for row in rows(size // 10, start):
+            single.record(
+                EXPERIMENT, row["user_id"], row["metric_type"], row["value"], None, NOW, f"one-{row['event_id']}"
+            )
+        single.flush()
+
+    load(given)
+    found: list[tuple[float, ...]] = []
+    for turn in range(rounds):
+        least = plain()
+        more = load(list(rows(size, (turn + 1) * size)))
+        new_users, again = load(given, f"{EXPERIMENT}-{turn}"), load(given)
+        alone = 10 * seconds(lambda turn=turn: each(turn * size), clock)
+        found.append((least, *(least / spent for spent in (more, new_users, again, alone))))
+    single.close()
+    names = ("ratio_to_plain", "ratio_with_new_users", "ratio_when_repeated", "ratio_of_single_records")
+    spent, *ratios = (median(column) for column in zip(*found, strict=True))
+    return {"rows": size, "plain_microseconds_per_row": 1e6 * spent / size, **dict(zip(names, ratios, strict=True))}
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=500_000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--postgresql")
     options = parser.parse_args()
+    size, rounds, server = options.rows, options.rounds, options.postgresql
     found: dict[str, Any] = {"goals": {"sqlite": 0.4, "postgresql": 0.5, "extra_mebibytes": 64}}
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/store.db"
-        extra = extra_memory(url, options.rows)
-        spent = plain_sqlite(Path(folder) / "plain.db", options.rows)
-        found["sqlite"] = measure(url, options.rows, spent, time.process_time) | {"extra_mebibytes": extra}
-    if options.postgresql:
-        extra = extra_memory(options.postgresql, options.rows)
-        spent = plain_postgresql(options.postgresql, options.rows)
-        found["postgresql"] = measure(options.postgresql, options.rows, spent, time.perf_counter)
-        found["postgresql"]["extra_mebibytes"] = extra
+        extra = extra_memory(url, size)
+        spent = measure(url, size, rounds, lambda: plain_sqlite(Path(folder) / "plain.db", size), time.process_time)
+        found["sqlite"] = spent | {"extra_mebibytes": extra}
+    if server:
+        extra = extra_memory(server, size)
+        spent = measure(server, size, rounds, lambda: plain_postgresql(server, size), time.perf_counter)
+        found["postgresql"] = spent | {"extra_mebibytes": extra}
     print(json.dumps(found, indent=1))
