@@ -172,9 +172,9 @@ def _split(
     shares = [variant.traffic_percentage / 100 for variant in experiment.variants]
     treated = _added(table, lambda size: _assigned(rng, shares, size, units), size, len(shares) - 1)
     rest = Drawn(
-        units - sum(arm.units for arm in treated),
-        table.features.sum(axis=0) - sum(arm.sums for arm in treated),
-        1 - sum(arm.counts for arm in treated),
+        units - np.sum([arm.units for arm in treated], axis=0),
+        table.features.sum(axis=0) - np.sum([arm.sums for arm in treated], axis=0),
+        1 - np.sum([arm.counts for arm in treated], axis=0),
     )
     one_row_each = len(population.unit) == units
     return moments_of(experiment, [table] * len(shares), [rest, *treated], one_row_each=one_row_each)

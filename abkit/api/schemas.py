@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -17,14 +17,15 @@ from pydantic import (
     Tag,
 )
 
+from abkit.collectors.observation_rows import LARGEST_VALUE
 from abkit.models import Mean, Metric, Proportion, Quantile, Ratio, presets
 from abkit.models.metric import Goal
+from abkit.models.plan import Inference
 from abkit.store.keys import Scope
 
 _YEARS = "^(19[7-9][0-9]|2[01][0-9][0-9])-"
 _LONGEST_ID = 1024
 _DEEPEST = 50
-_LARGEST = 1e150
 
 
 def _short(text: str) -> str:
@@ -45,7 +46,9 @@ def _whole(number: Any) -> Any:
 
 
 def _kind_of(metric: Any) -> Any:
-    return metric.get("kind") if isinstance(metric, dict) else "name" if isinstance(metric, str) else None
+    if isinstance(metric, dict):
+        return metric.get("kind", "preset" if "preset" in metric else None)
+    return "name" if isinstance(metric, str) else None
 
 
 def _flat(config: dict[str, Any]) -> dict[str, Any]:
@@ -64,8 +67,28 @@ Name = Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_NUL)]
 Id = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID, pattern=_NO_NUL), AfterValidator(_short)]
 Prose = Annotated[str, Field(max_length=10_000, pattern=_NO_NUL)]
 Time = Annotated[AwareDatetime, Field(strict=False, json_schema_extra={"pattern": _YEARS}), BeforeValidator(_written)]
+
+
+class Body(BaseModel):
+    """What a client sends: nothing is converted, nothing unknown is let by."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class PresetMetric(Body):
+    """A preset with a margin, so that it can be a guardrail, or under another name or column."""
+
+    preset: Literal[
+        "success_rate", "latency_p50", "latency_p95", "cost_per_execution", "user_satisfaction", "task_completion_rate"
+    ]
+    margin: Annotated[float | None, Field(ge=0, lt=10, description="How much worse than control it may be.")] = None
+    name: Annotated[Name | None, Field(description="Default: the preset's.")] = None
+    column: Annotated[Name | None, Field(description="Default: the preset's.")] = None
+
+
 AnyMetric = Annotated[
     Annotated[Name, Tag("name")]
+    | Annotated[PresetMetric, Tag("preset")]
     | Annotated[Mean, Tag("mean")]
     | Annotated[Proportion, Tag("proportion")]
     | Annotated[Ratio, Tag("ratio")]
@@ -73,16 +96,11 @@ AnyMetric = Annotated[
     Discriminator(
         _kind_of,
         custom_error_type="metric",
-        custom_error_message="a metric is a name, or an object whose `kind` is mean, proportion, ratio or quantile",
+        custom_error_message="a metric is a name, or an object whose `kind` is mean, proportion, ratio or quantile, "
+        "or that has a `preset`",
     ),
 ]
 Config = Annotated[dict[str, Any], AfterValidator(_flat)]
-
-
-class Body(BaseModel):
-    """What a client sends: nothing is converted, nothing unknown is let by."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class NewVariant(Body):
@@ -95,10 +113,32 @@ class NewVariant(Body):
     description: Prose = ""
 
 
+class NewPlan(Body):
+    """How the experiment will be judged; what is left out is as in a file."""
+
+    power: Annotated[float, Field(gt=0, lt=1, description="At the minimum detectable effect and planned size.")] = 0.8
+    inference: Annotated[Inference, Field(description="Fixed: judged once; the others also on the way.")] = (
+        "always_valid"
+    )
+    looks: Annotated[int, Field(ge=1, le=100, description="Of a group-sequential plan."), BeforeValidator(_whole)] = 5
+    spending: Literal["obrien_fleming", "pocock"] = "obrien_fleming"
+    planned_units: Annotated[
+        int | None, Field(ge=2, le=10**12, description="Default: min_sample_size."), BeforeValidator(_whole)
+    ] = None
+    practical_threshold: Annotated[
+        Annotated[float, Field(ge=0)] | Literal["mde"] | None,
+        Field(description="Relative improvement worth shipping; mde: min_detectable_effect; null: any."),
+    ] = "mde"
+    srm_threshold: Annotated[float, Field(gt=0, lt=0.5, description="p-value of a broken split.")] = 0.001
+    contamination_limit: Annotated[float, Field(ge=0, lt=1, description="Share of units in several variants.")] = 0.01
+    min_runtime_days: Annotated[float, Field(ge=0, le=3650, description="Nothing ships before; 0: no minimum.")] = 3.0
+
+
 class NewExperiment(Body):
     """An experiment to draft; its key is derived from its name.
 
-    A metric is a preset's name, the name of recorded values whose mean counts, or an object with a `kind`.
+    A metric is a preset's name, the name of recorded values whose mean counts, or an object with a `kind` or a
+    `preset`. A guardrail has a `margin`.
     """
 
     agent_id: Name
@@ -107,22 +147,27 @@ class NewExperiment(Body):
     hypothesis: Prose = ""
     primary_metric: AnyMetric
     primary_metric_goal: Annotated[Goal | None, Field(description="Default: the metric's own.")] = None
+    guardrail_metrics: Annotated[
+        list[AnyMetric], Field(max_length=100, description="Must not get worse by more than their margin.")
+    ] = []
     secondary_metrics: Annotated[list[AnyMetric], Field(max_length=100)] = []
     variants: Annotated[list[NewVariant], Field(min_length=2, max_length=100)]
     min_sample_size: Annotated[int, Field(ge=2, le=10**12), BeforeValidator(_whole)] = 1000
     confidence_level: Annotated[float, Field(ge=0.5, le=0.9999)] = 0.95
     min_detectable_effect: Annotated[float, Field(gt=0, lt=10)] = 0.05
+    plan: Annotated[NewPlan, Field(description="How it will be judged.")] = NewPlan()
 
     def definition(self) -> dict[str, Any]:
         """Return it as the controller takes it."""
-        given = self.model_dump(exclude={"primary_metric", "primary_metric_goal", "secondary_metrics"})
+        lists = ("guardrail_metrics", "secondary_metrics")
+        given = self.model_dump(exclude={"primary_metric", "primary_metric_goal", *lists})
         primary = metric_of(self.primary_metric)
         goal = self.primary_metric_goal or primary.goal
-        secondary = [metric_of(metric) for metric in self.secondary_metrics]
-        return {**given, "primary_metric": replace(primary, goal=goal), "secondary_metrics": secondary}
+        others = {name: [metric_of(metric) for metric in getattr(self, name)] for name in lists}
+        return {**given, "primary_metric": replace(primary, goal=goal), **others}
 
 
-def metric_of(given: str | Metric) -> Metric:
+def metric_of(given: str | PresetMetric | Metric) -> Metric:
     """Return the metric that a name stands for: a preset, or the mean of what is recorded under the name.
 
     Examples
@@ -132,6 +177,10 @@ def metric_of(given: str | Metric) -> Metric:
     """
     if isinstance(given, Metric):
         return given
+    if isinstance(given, PresetMetric):
+        changes = given.model_dump(exclude={"preset"}, exclude_none=True)
+        found: Metric = replace(vars(presets)[given.preset], **changes)
+        return found
     preset: Metric | None = vars(presets).get(given)
     return preset if preset is not None else Mean(given)
 
@@ -173,7 +222,9 @@ class NewObservation(Body):
     experiment_id: Name
     user_id: Id
     metric_type: Name
-    value: Annotated[float, Field(ge=-_LARGEST, le=_LARGEST, description="Squares of larger ones have no sum.")]
+    value: Annotated[
+        float, Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE, description="Squares of larger ones have no sum.")
+    ]
     variant_id: Annotated[Name | None, Field(description="Refused where the user has another one.")] = None
     observed_at: Annotated[Time | None, Field(description="Default: now.")] = None
     event_id: Annotated[Id | None, Field(description="Without it, each request is an event of its own.")] = None

@@ -66,4 +66,5 @@ def type_name(kind: Any) -> str:
     """
     if isinstance(kind, TypeEngine):
         return next((name for known, name in _SQL_TYPES if isinstance(kind, known)), type(kind).__name__.upper())
-    return _SPARK_TYPES.get(kind.typeName(), kind.typeName().upper())
+    name = str(kind.typeName())
+    return _SPARK_TYPES.get(name, name.upper())

@@ -29,6 +29,7 @@ _MERGED = 8
 _FIRST_CUT = 3
 _SMALLEST_PIECE = 512
 _SIFTED_ANYWAY = 1 << 18
+_MOST_REMEMBERED = 1_000
 
 
 class KeyLedger:
@@ -37,10 +38,12 @@ class KeyLedger:
     def __init__(self, runs: Table, pieces: Table) -> None:
         self._runs, self._pieces = runs, pieces
         self._sieves: dict[int, Sieve] = {}
+        self._left: dict[int, tuple[int, list[Run]]] = {}
 
-    def runs(self, connection: Connection, stream: int) -> list[Run]:
-        """Return what is there, for `find` and `add`."""
-        return read_runs(connection, self._runs, stream)
+    def runs(self, connection: Connection, stream: int, batch: int) -> list[Run]:
+        """Return what is there, for `find` and `add`: what the batch before left, known if it was stored here."""
+        before, runs = self._left.get(stream, (0, []))
+        return runs if before == batch - 1 else read_runs(connection, self._runs, stream)
 
     def find(
         self, connection: Connection, stream: int, batch: int, runs: Sequence[Run], keys: EventKeys
@@ -59,10 +62,10 @@ class KeyLedger:
                     payloads[asked[these]] = stored.payloads[there]
         return found, payloads
 
-    def add(self, connection: Connection, stream: int, batch: int, runs: Sequence[Run], keys: EventKeys) -> None:
-        """Keep sorted keys that were not found."""
+    def add(self, connection: Connection, stream: int, batch: int, runs: Sequence[Run], keys: EventKeys) -> list[Run]:
+        """Keep sorted keys that were not found, and return the runs that are there now."""
         if not len(keys):
-            return
+            return list(runs)
         level = (len(keys).bit_length() - 1) // 3
         self._write(connection, stream, level, batch, keys)
         write_run(connection, self._runs, stream, (level, batch, len(keys)))
@@ -72,11 +75,16 @@ class KeyLedger:
         size = len(keys)
         while len(full := [before for at, _, before in runs if at == level]) + 1 >= _MERGED:
             self._merge(connection, stream, level, batch)
+            runs = [run for run in runs if run[0] != level]
             level, size = level + 1, size + sum(full)
             write_run(connection, self._runs, stream, (level, batch, size))
+        return [*runs, (level, batch, size)]
 
-    def stored(self, stream: int, batch: int) -> None:
-        """Take note that the transaction of a batch has ended well."""
+    def stored(self, stream: int, batch: int, runs: list[Run]) -> None:
+        """Take note that the transaction of a batch has ended well, and what runs it left."""
+        if len(self._left) >= _MOST_REMEMBERED:
+            self._left.clear()
+        self._left[stream] = batch, runs
         sieve = self._sieves.get(stream)
         if sieve is not None:
             sieve.batches = max(batch, sieve.batches)

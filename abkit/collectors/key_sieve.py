@@ -7,7 +7,7 @@ import numpy as np
 from abkit.collectors.event_keys import Numbers
 
 _BITS = 5
-_KEYS_IN_A_WORD = 3
+_KEYS_IN_A_WORD = 1
 _FEWEST_WORDS = 1 << 12
 MOST_WORDS = 1 << 21
 

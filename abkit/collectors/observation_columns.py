@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from abkit.collectors.observation_rows import FIELDS, LONGEST_ID, LONGEST_NAME
+from abkit.collectors.observation_rows import FIELDS, LARGEST_VALUE, LONGEST_ID, LONGEST_NAME
 
 _LATEST: Final = 7_258_118_400_000_000  # the year 2200
 _TEXTS: Final = {
@@ -20,7 +20,7 @@ _OPTIONAL: Final = ("variant_id", "event_id")
 
 
 def columns_of(rows: Any, experiment_id: str | None) -> tuple[str, Any] | None:
-    """Return the experiment and the columns of rows: text is text, numbers are finite, times are in range.
+    """Return the experiment and the columns of rows: text is text, numbers and times are in range.
 
     None where one row is of another kind, or of another experiment: then each needs a look of its own, which takes ten
     times as long and gives the same.
@@ -103,7 +103,7 @@ def _cast_texts(column: Any) -> Any:
 
 
 def _values(given: Any) -> Any:
-    """Finite numbers; Python would take 1_000 for one."""
+    """Numbers that can be added up; Python would take 1_000 for one."""
     import pyarrow as pa
 
     if given is None:
@@ -113,7 +113,7 @@ def _values(given: Any) -> Any:
     if pa.types.is_boolean(given.type) or given.null_count:
         return None
     found = given.cast(pa.float64())
-    return found if np.isfinite(found.to_numpy()).all() else None
+    return found if (np.abs(found.to_numpy()) <= LARGEST_VALUE).all() else None
 
 
 def _times(given: Any, size: int) -> Any:

@@ -14,6 +14,8 @@ import numpy as np
 FIELDS: Final = ("experiment_id", "user_id", "metric_type", "value", "variant_id", "observed_at", "event_id")
 LONGEST_ID: Final = 1024
 LONGEST_NAME: Final = 200
+LARGEST_VALUE: Final = 1e150
+"""Squares of larger values have no sum."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _YEARS = range(1970, 2200)
@@ -122,6 +124,8 @@ def _number(value: Any) -> float:
             raise BadRowError(f"value: {value!r} is not a number") from None
     if not math.isfinite(value):
         raise BadRowError(f"value: {value} is not a finite number")
+    if abs(value) > LARGEST_VALUE:
+        raise BadRowError(f"value: {value:g} is beyond {LARGEST_VALUE:g}, so that its square could not be added up")
     return float(value)
 
 

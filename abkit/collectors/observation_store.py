@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from abkit.collectors.event_keys import EventKeys, Places
 from abkit.collectors.key_ledger import KeyLedger
-from abkit.collectors.key_query import next_batch
+from abkit.collectors.key_query import Run, next_batch
 from abkit.collectors.observation_batch import Batch
 from abkit.collectors.observation_writes import ObservationTables, add_observations, add_quarantined
 from abkit.collectors.stream import stream_of
@@ -73,12 +73,12 @@ class ObservationStore:
             own = _texts(variants).take(users.indices)
             refused = _refused(batch.columns["variant_id"], own)
             places = np.delete(np.arange(len(batch)), [place for place, _ in refused])
-            new, disputed = self._add_keys(connection, stream, number, keys, places)
+            new, disputed, runs = self._add_keys(connection, stream, number, keys, places)
             self._append(connection, stream, batch, own, new)
             now = self._now()
             rows = [_aside(batch, place, stream, keys, now) for place in disputed.tolist()]
             add_quarantined(connection, self._tables.quarantine, rows)
-        self._ledger.stored(stream, number)
+        self._ledger.stored(stream, number, runs)
         self._remember(batch.experiment_id, new_variants)
         return Outcome(len(new), len(places) - len(new) - len(disputed), len(disputed), refused)
 
@@ -104,15 +104,15 @@ class ObservationStore:
 
     def _add_keys(
         self, connection: Connection, stream: int, number: int, keys: EventKeys, places: Places
-    ) -> tuple[Places, Places]:
-        """Keep the keys of new observations, and return the places of these, and of disputed ones."""
+    ) -> tuple[Places, Places, list[Run]]:
+        """Keep the keys of new observations; return the places of these and of disputed ones, and the runs of keys."""
         first, group = keys.taken(places).grouped()
         events = keys.taken(places[first])
-        runs = self._ledger.runs(connection, stream)
+        runs = self._ledger.runs(connection, stream, number)
         is_stored, payloads = self._ledger.find(connection, stream, number, runs, events)
-        self._ledger.add(connection, stream, number, runs, events.taken(~is_stored))
+        left = self._ledger.add(connection, stream, number, runs, events.taken(~is_stored))
         new = np.sort(places[first[~is_stored]])
-        return new, places[keys.payloads[places] != payloads[group]]
+        return new, places[keys.payloads[places] != payloads[group]], left
 
     def _append(self, connection: Connection, stream: int, batch: Batch, own: Any, new: Places) -> None:
         import pyarrow.compute as pc

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,8 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
+
+from abkit.collectors.copy_rows import copied_rows
 
 _ROWS_AT_ONCE: Final = 5_000
 _ROWS_IN_A_STATEMENT: Final = 100
@@ -73,16 +74,11 @@ def add_quarantined(connection: Connection, table: Table, rows: Sequence[dict[st
 
 def _copy(connection: Connection, table: Table, stream: int, columns: dict[str, Any]) -> None:
     import pyarrow as pa
-    from pyarrow import csv
 
-    size = len(columns["user_id"])
-    rows = pa.table({"stream": pa.repeat(pa.scalar(stream, pa.int64()), size), **columns})
-    options = csv.WriteOptions(include_header=False, quoting_style="needed")
+    rows = {"stream": pa.repeat(pa.scalar(stream, pa.int64()), len(columns["user_id"])), **columns}
     quote = connection.dialect.identifier_preparer.quote
-    statement = f"COPY {quote(table.name)} ({', '.join(map(quote, rows.column_names))}) FROM STDIN (FORMAT csv)"
+    statement = f"COPY {quote(table.name)} ({', '.join(map(quote, rows))}) FROM STDIN (FORMAT binary)"
     raw: Any = connection.connection.driver_connection
     with raw.cursor() as cursor, cursor.copy(statement) as copy:
-        for start in range(0, size, _ROWS_AT_ONCE):  # the server reads the one while the next is written
-            sink = io.BytesIO()
-            csv.write_csv(rows.slice(start, _ROWS_AT_ONCE), sink, options)
-            copy.write(sink.getbuffer())
+        for part in copied_rows(rows):  # the server reads the one while the next is put together
+            copy.write(part)

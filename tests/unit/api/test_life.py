@@ -1,8 +1,14 @@
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from pydantic import TypeAdapter
+
+from abkit.api.schemas import NewPlan, PresetMetric
+from abkit.models import Plan, presets
+from abkit.store.engine import writing
+from abkit.store.observation_tables import observations
 
 EXPERIMENTS = "/api/v1/experiments"
 WEEK_AGO = (datetime.now(UTC) - timedelta(days=7)).isoformat()
@@ -103,6 +109,57 @@ def test_metrics_are_presets_means_or_objects(client: Any, body: dict[str, Any])
     assert (primary["kind"], primary["column"], primary["goal"]) == ("mean", "tokens", "minimize")
 
 
+def test_a_plan_and_guardrails_are_drafted_as_they_are_sent(client: Any, body: dict[str, Any]) -> None:
+    plan = {"inference": "group_sequential", "looks": 3.0, "planned_units": 400, "min_runtime_days": 0}
+    guardrails = [
+        {"preset": "latency_p95", "margin": 0.25, "column": "latency_s"},
+        {"kind": "mean", "column": "tokens", "goal": "minimize", "margin": 0.1},
+    ]
+    made = client("POST", EXPERIMENTS, json={**body, "plan": plan, "guardrail_metrics": guardrails})
+    assert made.status_code == 201, made.text
+    found = made.json()["definition"]
+    assert found["plan"] == {**TypeAdapter(Plan).dump_python(Plan()), **plan}
+    latency, tokens = found["guardrail_metrics"]
+    assert latency == {**presets.latency_p95.to_dict(), "column": "latency_s", "margin": 0.25}
+    assert (tokens["kind"], tokens["name"], tokens["margin"]) == ("mean", "tokens", 0.1)
+    assert client("POST", EXPERIMENTS, json=body).json()["definition"]["plan"]["min_runtime_days"] == 3.0
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"plan": {"looks": True}}, "body.plan.looks"),
+        ({"plan": {"power": "0.8"}}, "body.plan.power"),
+        ({"plan": {"inference": "soon"}}, "body.plan.inference"),
+        ({"plan": {"days": 3}}, "body.plan.days"),
+        ({"plan": None}, "body.plan"),
+        ({"guardrail_metrics": ["latency_p95"]}, "'latency_p95' needs a margin"),
+        ({"guardrail_metrics": [{"preset": "latency_p95", "margin": 11}]}, "body.guardrail_metrics.0.preset.margin"),
+        ({"guardrail_metrics": [{"preset": "speed", "margin": 0.1}]}, "body.guardrail_metrics.0.preset.preset"),
+    ],
+)
+def test_plans_and_guardrails_that_are_none_are_told_once(
+    client: Any, body: dict[str, Any], sent: dict[str, Any], said: str
+) -> None:
+    refused = client("POST", EXPERIMENTS, json={**body, **sent})
+    assert refused.status_code == 422
+    (problem,) = refused.json()["problems"]
+    assert said in problem
+
+
+def test_plans_and_presets_are_the_same_over_http() -> None:
+    def bare(schema: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: {key: part for key, part in field.items() if key != "description"}
+            for name, field in schema["properties"].items()
+        }
+
+    sent, kept = bare(NewPlan.model_json_schema()), bare(TypeAdapter(Plan).json_schema())
+    assert sent["planned_units"]["anyOf"][0].pop("maximum") == 10**12
+    assert sent == kept
+    assert set(get_args(PresetMetric.model_fields["preset"].annotation)) == set(vars(presets))
+
+
 def test_lists_come_in_pages_with_filters(client: Any, body: dict[str, Any]) -> None:
     made = [client("POST", EXPERIMENTS, json={**body, "agent_id": f"agent-{n % 2}"}).json()["id"] for n in range(5)]
     client("POST", f"{EXPERIMENTS}/{made[0]}/cancel")
@@ -160,12 +217,30 @@ def test_a_metric_whose_name_is_long_in_bytes_is_recorded(client: Any, running: 
     assert refused.status_code == 422
 
 
-def test_values_too_large_to_add_up_are_told_and_hide_nothing_else(client: Any, running: str) -> None:
-    row = {"experiment_id": running, "metric_type": "score", "value": 1.7e308}
-    refused = client("POST", "/api/v1/observations", json={**row, "user_id": "u"})
-    assert (refused.status_code, len(refused.json()["problems"])) == (422, 1)
+@pytest.mark.parametrize("value", [1.1e150, -1.1e150])
+@pytest.mark.parametrize("others", [0, 3])
+def test_both_routes_refuse_values_whose_squares_cannot_be_added_up(
+    client: Any, running: str, value: float, others: int
+) -> None:
+    row = {"experiment_id": running, "user_id": "u", "metric_type": "score", "event_id": "e"}
+    one = client("POST", "/api/v1/observations", json={**row, "value": value})
+    assert (one.status_code, len(one.json()["problems"])) == (422, 1)
+    rows = [{**row, "value": value}, *({**row, "value": 1e150, "event_id": f"e{n}"} for n in range(others))]
+    many = client("POST", "/api/v1/observations/bulk", **lines(rows))
+    assert many.status_code == 200
+    assert (many.json()["added"], many.json()["rejected"]) == (others, 1)
+    assert "value: " in many.json()["examples"][0]
+    assert "could not be added up" in many.json()["examples"][0]
+    largest = {**row, "value": 1e150 if value > 0 else -1e150, "event_id": "largest"}
+    assert client("POST", "/api/v1/observations", json=largest).json()["added"] == 1
+
+
+def test_stored_values_too_large_to_add_up_are_told_and_hide_nothing_else(client: Any, running: str) -> None:
+    row = {"experiment_id": running, "metric_type": "score", "value": 1}
     stored = lines([{**row, "user_id": user, "event_id": f"{user}{n}"} for user in "uvwxyz" for n in range(2)])
     assert client("POST", "/api/v1/observations/bulk", **stored).status_code == 200
+    with writing(client.app.state.labs.engine) as connection:  # as older versions took them
+        connection.execute(observations.update().values(value=1.7e308))
     found = client("GET", f"{EXPERIMENTS}/{running}/results")
     assert found.status_code == 200
     assert {one["sum"] for one in found.json()["daily"]} <= {None}

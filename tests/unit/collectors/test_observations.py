@@ -3,6 +3,7 @@ import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
@@ -24,6 +25,7 @@ from sqlalchemy import Connection, Engine, func, select
 from abkit.assignment import Split
 from abkit.collectors import Source, collect
 from abkit.collectors import observations as loading
+from abkit.collectors.copy_rows import copied_rows
 from abkit.collectors.observation_rows import BadRowError, read_row
 from abkit.collectors.observation_writes import ObservationTables
 from abkit.collectors.observations import MetricsCollector
@@ -503,6 +505,19 @@ def test_a_load_that_stores_while_it_reads_is_the_same_load(store: Engine, monke
     with pytest.raises(NotFoundError, match="no experiment"):
         one.record_many(rows, experiment_id="zzz")
     assert one.record_many(rows, experiment_id="e1").repeated == 1049
+
+
+def test_copied_rows_are_what_a_row_at_a_time_would_be() -> None:
+    size = 25_000
+    texts = pa.chunked_array([pa.array([f"é{n}\\N," * (n % 3) for n in part]) for part in (range(9), range(9, size))])
+    numbers = pa.chunked_array([np.arange(-5, size - 5)])
+    head, *parts, end = copied_rows({"n": numbers, "t": texts, "u": texts, "x": numbers.cast(pa.float64())})
+    assert (bytes(head)[:11], bytes(head)[11:], bytes(end)) == (b"PGCOPY\n\xff\r\n\0", bytes(8), b"\xff\xff")
+    expected = bytearray()
+    for number, text in zip(numbers.to_pylist(), texts.to_pylist(), strict=True):
+        long = struct.pack("!i", len(text.encode())) + text.encode()
+        expected += struct.pack("!hiq", 4, 8, number) + long + long + struct.pack("!id", 8, number)
+    assert b"".join(map(bytes, parts)) == expected
 
 
 def test_hostile_text_is_text(store: Engine) -> None:
