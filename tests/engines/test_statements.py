@@ -46,6 +46,6 @@ def scans(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     ("place", "engine"), [(name, name) for name in STATEMENTS_AND_SCANS], indirect=["place"], ids=STATEMENTS_AND_SCANS
 )
 def test_an_analysis_reads_the_data_so_often(place: Place, engine: str, case: str, scans: list[int]) -> None:
-    metrics, keys, in_parts = CASES[case]
-    collect(experiment(*metrics), place(rows(), **keys), now=NOW, in_parts=in_parts)
+    metrics, keys, details = CASES[case]
+    collect(experiment(*metrics), place(rows(), **keys), now=NOW, details=details)
     assert (len(scans), sum(scans)) == STATEMENTS_AND_SCANS[engine][case]
