@@ -1,0 +1,46 @@
+"""How many statements an analysis takes, and how often they read the data: numbers that must not grow unseen."""
+
+from typing import Any
+
+import pytest
+
+from abkit.collectors import collect
+from abkit.collectors.engines import Database, DuckDB
+from abkit.models import Mean, Proportion, Quantile
+from tests.engines.conftest import Place
+from tests.engines.plans import counting
+from tests.engines.test_same_numbers import NOW, experiment, rows
+
+MEANS = (Mean("cost"), Proportion("success"))
+CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any], bool]] = {
+    "moments of rows": (MEANS, {}, False),
+    "moments of units": (MEANS, {"unit": "unit"}, False),
+    "quantiles of units": ((*MEANS, Quantile("cost", 0.5), Quantile("before", 0.5)), {"unit": "unit"}, False),
+    "looks": (MEANS, {"unit": "unit", "time": "at"}, False),
+    "all parts": (MEANS, {"unit": "unit", "time": "at", "segments": ["country"]}, True),
+}
+STATEMENTS_AND_SCANS = {
+    "arrow": {},
+    "sqlite": {},
+    "postgresql": {},
+}
+
+
+@pytest.fixture
+def scans(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """For each statement that is run from here on, how often it reads the data."""
+    found: list[int] = []
+    for kind in (DuckDB, Database):
+        for name in ("rows", "batches"):
+            monkeypatch.setattr(kind, name, counting(found, getattr(kind, name)))
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("place", "engine"), [(name, name) for name in STATEMENTS_AND_SCANS], indirect=["place"], ids=STATEMENTS_AND_SCANS
+)
+def test_an_analysis_reads_the_data_so_often(place: Place, engine: str, case: str, scans: list[int]) -> None:
+    metrics, keys, in_parts = CASES[case]
+    collect(experiment(*metrics), place(rows(), **keys), now=NOW, in_parts=in_parts)
+    assert (len(scans), sum(scans)) == STATEMENTS_AND_SCANS[engine].get(case)
