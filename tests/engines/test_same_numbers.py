@@ -66,7 +66,7 @@ def experiment(*metrics: Any) -> Experiment:
 
 def analyzed(source: Source, keys: str) -> dict[str, Any]:
     one = experiment(*(METRICS if keys != "pairs" else METRICS[3:6]))
-    return analyze_snapshot(one, collect(one, source, now=NOW)).to_dict()
+    return analyze_snapshot(one, collect(one, source, now=NOW, details=True)).to_dict()
 
 
 @cache
