@@ -102,12 +102,15 @@ def fill(page: Path, text: str) -> None:
 def write(options: argparse.Namespace) -> None:
     found = read(options.results)
     grown = [one for one in found if one["name"].endswith("rows in Parquet")]
+    figures = "![Ratios to the bounds, with their goals](images/speed.svg)"
     with mpl.rc_context(SETTINGS):
         ratios(found, DOCS / "images/speed.svg")
-        growth(grown, DOCS / "images/growth.svg")
+        if grown:
+            growth(grown, DOCS / "images/growth.svg")
+            figures += "\n\nCost over rows, and memory:\n\n![CPU seconds and extra memory over rows](images/growth.svg)"
     versions = found[0]["versions"]
     names = ", ".join(f"{name} {value}" for name, value in versions.items() if name != "cores")
-    fill(DOCS / "speed.md", f"{table(found)}\n\nMeasured on {versions['cores']} cores with {names}.")
+    fill(DOCS / "speed.md", f"{figures}\n\n{table(found)}\n\nMeasured on {versions['cores']} cores with {names}.")
 
 
 if __name__ == "__main__":

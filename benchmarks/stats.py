@@ -229,7 +229,7 @@ def score_intervals(rounds: int, side: int = 101) -> dict[str, Any]:
 
 
 def cases(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    rounds = max(options.rounds, 15)  # short and in turn: a busy machine then disturbs both alike
+    rounds = max(options.rounds, 9)  # short and in turn: a busy machine then disturbs both alike
     yield from one_comparison(rounds)
     yield batch(rounds)
     yield batched_tests(rounds)
