@@ -192,7 +192,7 @@ def _run(
 
         async def _async_pre_start_kernel(self, **options: Any) -> Any:
             if server is not None:
-                self.kernel_id: str = getattr(self, "kernel_id", "") or str(uuid.uuid4())
+                self.kernel_id = str(uuid.uuid4())
                 its = {"kernel_id": self.kernel_id, "kernel_spec": self.kernel_spec, "parent": self}
                 self.provisioner = provisioner_of(server)(**its)
             return await super()._async_pre_start_kernel(**{**options, "env": variables})
