@@ -134,6 +134,7 @@ def test_an_engine_reads_in_one_statement_what_the_careful_reading_gives(kind, u
     else:
         url = f"sqlite:///{tmp_path / 'rows.db'}" if kind == "sqlite" else request.getfixturevalue("postgresql_url")
         engine = create_engine(url)
+        request.addfinalizer(engine.dispose)
         frame.to_sql("sweep_rows", engine, index=False, if_exists="replace")
         source = Source.sql(engine, "sweep_rows", unit=unit)
         statements: list[str] = []
