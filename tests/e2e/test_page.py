@@ -62,7 +62,7 @@ def hostile(text: str) -> ab.Analysis:
         min_sample_size=400,
         id=f"id {name}",
     )
-    return ab.analyze(experiment, frame, now=NOW)
+    return ab.analyze(experiment, frame, now=NOW, details=True)
 
 
 def opened(page: Page, folder: Path, html: str) -> list[str]:
@@ -102,7 +102,7 @@ def test_a_hostile_text_changes_nothing_but_text(page: Page, tmp_path: Path, har
 def test_axe_finds_nothing_serious(
     browser: Browser, tmp_path: Path, root: Path, example: str, scheme: str, width: int
 ) -> None:
-    analysis = ab.analyze(ab.Experiment.from_yaml(root / f"examples/{example}.yml"), now=NOW)
+    analysis = ab.analyze(ab.Experiment.from_yaml(root / f"examples/{example}.yml"), now=NOW, details=True)
     page = browser.new_page(viewport={"width": width, "height": 900}, bypass_csp=True, color_scheme=scheme)
     try:
         assert opened(page, tmp_path, page_of(analysis)) == []

@@ -52,7 +52,7 @@ def results(text: str) -> Iterator[Any]:
     """What the calls of a session return."""
     experiment, frame = made(text=text), rows(text)
     yield experiment
-    yield ab.analyze(experiment, frame, now="2026-11-22")
+    yield ab.analyze(experiment, frame, now="2026-11-22", details=True)
     yield ab.robustness(experiment, frame, now="2026-11-22")
     yield ab.plan(experiment, frame, daily_units=50)
     yield ab.simulate_split(experiment, 2000)
@@ -168,7 +168,7 @@ def test_every_public_class_of_statistics_and_definitions_shows_itself() -> None
 
 
 def test_metrics_are_found_by_key_by_attribute_and_by_tab() -> None:
-    analysis = ab.analyze(made(), rows(), now="2026-11-22")
+    analysis = ab.analyze(made(), rows(), now="2026-11-22", details=True)
     assert analysis["success plain"] is analysis.metrics[0] is analysis.metrics["success plain"]
     assert analysis.checks.srm is analysis.check("srm")
     assert "srm" in dir(analysis.checks)

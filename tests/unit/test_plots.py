@@ -10,7 +10,9 @@ from abkit.assignment.split_result import SplitSimulation
 @pytest.fixture(scope="module")
 def analyses(root: Path) -> dict[str, ab.Analysis]:
     names = ("agents/debugging", "bandit/bandit-policy")
-    return {name: ab.analyze(ab.Experiment.from_yaml(root / "examples" / f"{name}.yml")) for name in names}
+    return {
+        name: ab.analyze(ab.Experiment.from_yaml(root / "examples" / f"{name}.yml"), details=True) for name in names
+    }
 
 
 def axes() -> matplotlib.axes.Axes:

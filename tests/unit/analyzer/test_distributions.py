@@ -39,7 +39,7 @@ def test_curves_are_the_quantiles_of_the_rows(design: str) -> None:
     frame = runs()
     if design == "paired":
         frame = pd.concat([frame.assign(variant="a"), frame.assign(variant="b", latency=frame["latency"] * 1.1)])
-    analysis = ab.analyze(experiment(), ab.Source.frame(frame, unit="unit", design=design))
+    analysis = ab.analyze(experiment(), ab.Source.frame(frame, unit="unit", design=design), details=True)
     assert [one.column for one in analysis.distributions] == ["latency", "cost", "calls"]
     for one in analysis.distributions:
         assert len(one.probabilities) == 60
@@ -52,10 +52,12 @@ def test_curves_are_the_quantiles_of_the_rows(design: str) -> None:
 
 def test_tails_are_compared_as_quantile_metrics_are_at_a_shared_level() -> None:
     frame = runs()
-    found = ab.analyze(experiment(), ab.Source.frame(frame, unit="unit")).distributions[0]
+    found = ab.analyze(experiment(), ab.Source.frame(frame, unit="unit"), details=True).distributions[0]
     assert [one.q for one in found.effects] == [0.5, 0.9, 0.99]
     strict = experiment(confidence_level=1 - 0.05 / 3)
-    expected = ab.analyze(strict, ab.Source.frame(frame, unit="unit")).metric("latency_p90").comparisons[0]
+    expected = (
+        ab.analyze(strict, ab.Source.frame(frame, unit="unit"), details=True).metric("latency_p90").comparisons[0]
+    )
     effect = found.effects[1]
     assert effect.confidence_level == pytest.approx(1 - 0.05 / 3)
     assert effect.difference.low == pytest.approx(expected.difference.low, rel=1e-9)
@@ -64,13 +66,13 @@ def test_tails_are_compared_as_quantile_metrics_are_at_a_shared_level() -> None:
 
 
 def test_what_has_too_few_distinct_values_says_so() -> None:
-    found = ab.analyze(experiment(), ab.Source.frame(runs(), unit="unit")).distributions[2]
+    found = ab.analyze(experiment(), ab.Source.frame(runs(), unit="unit"), details=True).distributions[2]
     assert all(effect.difference.low is None for effect in found.effects)
     assert "share the value" in str(found.effects[0].difference.reason)
 
 
 def test_too_few_rows_have_no_curve() -> None:
-    found = ab.analyze(experiment(), ab.Source.frame(runs(units=6), unit="unit")).distributions[0]
+    found = ab.analyze(experiment(), ab.Source.frame(runs(units=6), unit="unit"), details=True).distributions[0]
     frame = runs(units=6)
     few = (frame["variant"].value_counts() < 10).any()
     assert few == (found.curves[0].quantiles == ())
@@ -85,6 +87,6 @@ def test_units_of_both_variants_are_in_no_curve() -> None:
         variants=[ab.Variant("a", 50, is_control=True), ab.Variant("b", 50)],
         primary_metric=ab.Mean("latency"),
     )
-    found = ab.analyze(one, ab.Source.frame(pd.concat([frame, extra]), unit="unit")).distributions[0]
-    alone = ab.analyze(one, ab.Source.frame(frame[frame["unit"] != 0], unit="unit")).distributions[0]
+    found = ab.analyze(one, ab.Source.frame(pd.concat([frame, extra]), unit="unit"), details=True).distributions[0]
+    alone = ab.analyze(one, ab.Source.frame(frame[frame["unit"] != 0], unit="unit"), details=True).distributions[0]
     assert found.curves == alone.curves

@@ -33,7 +33,7 @@ def experiment(metric: object = None, **keys: object) -> ab.Experiment:
 
 def tenure(frame: pd.DataFrame, metric: object = None, **keys: object) -> object:
     source = ab.Source.frame(frame, **{"unit": "unit", "time": "at", **keys})
-    return ab.analyze(experiment(metric), source).tenure
+    return ab.analyze(experiment(metric), source, details=True).tenure
 
 
 def test_the_effect_of_each_day_is_that_of_its_rows() -> None:

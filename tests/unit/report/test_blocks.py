@@ -40,7 +40,7 @@ def analysis_of(metrics: int = 1, treatments: int = 1, units: int = 400, **chang
     if days:
         frame["t"] = pd.Timestamp("2026-11-01", tz="UTC") + pd.to_timedelta(np.arange(units) % days, unit="D")
     experiment = ab.Experiment("made-up", **{**keys, **changes})
-    return ab.analyze(experiment, ab.Source.frame(frame, time="t") if days else frame, now=NOW)
+    return ab.analyze(experiment, ab.Source.frame(frame, time="t") if days else frame, now=NOW, details=True)
 
 
 def html_of(block: object) -> str:
@@ -71,7 +71,7 @@ def test_every_deviation_is_listed() -> None:
         min_detectable_effect=0.005,
         plan=ab.Plan(inference="group_sequential", looks=3),
     )
-    analysis = ab.analyze(experiment, ab.Source.frame(frame, time="t"), now=NOW)
+    analysis = ab.analyze(experiment, ab.Source.frame(frame, time="t"), now=NOW, details=True)
     kinds = {one.what for one in analysis.plan.deviations}
     assert kinds == {"traffic", "units", "power", "runtime", "looks", "metric", "covariate", "rows"}
     listed = html_of(plan_reached_blocks.plan_table(analysis))
@@ -168,7 +168,7 @@ def test_the_rule_speaks_of_the_gates_that_the_plan_has() -> None:
 
 
 def test_rows_of_totals_are_not_their_units(root: Path) -> None:
-    analysis = ab.analyze(ab.Experiment.from_yaml(root / "examples/headline/headline-sound.yml"), now=NOW)
+    analysis = ab.analyze(ab.Experiment.from_yaml(root / "examples/headline/headline-sound.yml"), now=NOW, details=True)
     assert analysis.primary.comparisons[0].impact.of == "units"
 
 

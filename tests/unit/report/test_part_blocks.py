@@ -34,7 +34,9 @@ def analyze(variants: int = 2, **keys: object) -> ab.Analysis:
         secondary_metrics=[ab.Mean("latency", goal="minimize")],
         plan=ab.Plan(inference="fixed"),
     )
-    return ab.analyze(one, ab.Source.frame(frame, **{"unit": "unit", "time": "at", "segments": [HOSTILE], **keys}))
+    return ab.analyze(
+        one, ab.Source.frame(frame, **{"unit": "unit", "time": "at", "segments": [HOSTILE], **keys}), details=True
+    )
 
 
 @pytest.mark.parametrize("variants", [2, 3])
@@ -95,6 +97,6 @@ def test_fifty_metrics_in_ten_segments_stay_small() -> None:
         secondary_metrics=[ab.Mean(f"m{i}") for i in range(20, 50)],
         plan=ab.Plan(inference="fixed"),
     )
-    analysis = ab.analyze(experiment, ab.Source.frame(frame, segments=["country"]))
+    analysis = ab.analyze(experiment, ab.Source.frame(frame, segments=["country"]), details=True)
     assert (len(analysis.segments[0].segments), len(analysis.segments[0].comparisons)) == (10, 50)
     assert len(page_of(analysis).encode()) < 3_000_000

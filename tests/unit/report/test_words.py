@@ -59,14 +59,14 @@ def grid() -> list[ab.Analysis]:
             id="g",
         )
         source = frame.drop(columns="t") if inference == "fixed" else ab.Source.frame(frame, time="t")
-        found.append(ab.analyze(experiment, source, now=NOW))
+        found.append(ab.analyze(experiment, source, now=NOW, details=True))
     return found
 
 
 @pytest.fixture(scope="module")
 def analyses(root: Path) -> list[ab.Analysis]:
     examples = [ab.Experiment.from_yaml(path) for path in sorted(root.glob("examples/*/*.yml"))]
-    return [*(ab.analyze(one, now=NOW) for one in examples), *grid()]
+    return [*(ab.analyze(one, now=NOW, details=True) for one in examples), *grid()]
 
 
 @pytest.fixture(scope="module")
