@@ -34,9 +34,8 @@ def analyze(variants: int = 2, **keys: object) -> ab.Analysis:
         secondary_metrics=[ab.Mean("latency", goal="minimize")],
         plan=ab.Plan(inference="fixed"),
     )
-    return ab.analyze(
-        one, ab.Source.frame(frame, **{"unit": "unit", "time": "at", "segments": [HOSTILE], **keys}), details=True
-    )
+    source = ab.Source.frame(frame, **{"unit": "unit", "time": "at", "segments": [HOSTILE], **keys})
+    return ab.analyze(one, source, details=True)
 
 
 @pytest.mark.parametrize("variants", [2, 3])
