@@ -140,10 +140,10 @@ def _read(
     experiment: Experiment, source: Source, engine: Engine, rows: Rows, census: Census, swept: Swept | None
 ) -> tuple[_Read, list[Term]]:
     metrics = [metric if source.long else usable(metric, census) for metric, _ in experiment.metrics]
-    reading = read_ahead(engine, rows, census, metrics, all_units=swept is not None)
-    refused = {name: order.reason for name, order in reading.orders.items() if order.reason}
-    if source.long:
-        refused |= unobserved(metrics, census)
+    lacking = unobserved(metrics, census) if source.long else {}
+    seen = [metric for metric in metrics if metric.name not in lacking]
+    reading = read_ahead(engine, rows, census, seen, all_units=swept is not None)
+    refused = {**{name: order.reason for name, order in reading.orders.items() if order.reason}, **lacking}
     used = {f"m{i}": metric for i, metric in enumerate(metrics) if metric.name not in refused}
     terms = [term_of(metric, name, rows, census, reading) for name, metric in used.items()]
     values = list(census.values.values())
