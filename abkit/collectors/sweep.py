@@ -73,6 +73,8 @@ def _merge(
         return None
     for row in read:
         label = _label(row, exact=has_units)
+        if label in values.values() and row["sound"] != row["rows"]:
+            return None
         if label is not None and label in values.values():
             gram = _gram(row, layout, has_units=has_units)
             found[label] = found[label] + gram if label in found else gram
@@ -80,8 +82,6 @@ def _merge(
             return None
         else:
             strangers += int(row["rows"])
-        if label in values.values() and row["sound"] != row["rows"]:
-            return None
     if len(found) < len(values) or not all(np.isfinite(gram.sums).all() for gram in found.values()):
         return None
     kept = sum(gram.rows for gram in found.values())

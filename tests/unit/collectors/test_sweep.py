@@ -172,7 +172,7 @@ def test_what_one_pass_cannot_judge_is_left_to_the_careful_reading(spoil, carefu
     assert_same_answer(Source.frame(frame), careful)
 
 
-@pytest.mark.parametrize("spoil", ["trailing blank", "two variants", "no unit", "nan", "two"])
+@pytest.mark.parametrize("spoil", ["trailing blank", "two variants", "no unit", "nan", "two", "empty"])
 def test_events_that_need_care_get_it(spoil, careful, tmp_path):
     frame = events()
     if spoil == "trailing blank":
@@ -183,6 +183,8 @@ def test_events_that_need_care_get_it(spoil, careful, tmp_path):
         frame["user"] = frame["user"].where(frame.index != 5)
     if spoil == "nan":
         frame.loc[5, "spend"] = np.nan
+    if spoil == "empty":
+        frame["spend"] = frame["spend"].where(frame["variant"] == "a")
     if spoil == "two":
         frame.loc[5, "converted"] = 2
     frame.to_parquet(tmp_path / "rows.parquet")
