@@ -60,10 +60,9 @@ _TERMS = {
 
 def rule(analysis: Analysis) -> str:
     """Say the rule that led to the verdict, by the gates that this plan has."""
-    has_guardrails = any(metric.role == "guardrail" for metric in analysis.metrics)
     verdict = analysis.decision.verdict
     if verdict == "do_not_ship":
-        if not has_guardrails:
+        if not analysis.has_guardrails:
             return "The primary metric is significantly worse, which blocks at any size."
         return (
             "The primary metric is significantly worse, or a guardrail is shown to be beyond its margin. Either blocks "
@@ -72,7 +71,7 @@ def rule(analysis: Analysis) -> str:
     if verdict == "ship":
         gates = ["The primary metric is significantly better in its direction"]
         gates += ["its estimate reaches what was planned to matter"] if _has_threshold(analysis) else []
-        gates += ["every guardrail is shown to be within its margin"] if has_guardrails else []
+        gates += ["every guardrail is shown to be within its margin"] if analysis.has_guardrails else []
         return f"{', '.join(gates)}, and nothing is significantly worse."
     return _RULES[verdict]
 
@@ -81,7 +80,7 @@ def what_would_change(analysis: Analysis) -> str:
     """Say what would lead to another verdict."""
     if analysis.decision.verdict != "do_not_ship":
         return _CHANGES[analysis.decision.verdict]
-    if any(metric.role == "guardrail" for metric in analysis.metrics):
+    if analysis.has_guardrails:
         return (
             "More units do not undo harm that is shown. Another variant would, or a margin agreed on before the next "
             "run."

@@ -245,6 +245,11 @@ class Analysis(Displayed):
         """The primary metric."""
         return next(metric for metric in self.metrics if metric.role == "primary")
 
+    @property
+    def has_guardrails(self) -> bool:
+        """Whether any metric must not get worse by more than its margin."""
+        return any(metric.role == "guardrail" for metric in self.metrics)
+
     def __getitem__(self, name: str) -> MetricResult:
         return self.metric(name)
 

@@ -104,7 +104,7 @@ def take_census(engine: Engine, rows: Rows, experiment: Experiment, where: str) 
     DataError
         Values that cannot be analyzed; all kinds of them in one message, with column and row count.
     """
-    columns = _number_columns(experiment)
+    columns = number_columns(experiment)
     several = [metric for metric, _ in experiment.metrics if len(metric.columns) > 1]
     counted = engine.rows(count_rows(rows, columns, [metric.columns for metric in several]))
     if not counted:
@@ -144,12 +144,9 @@ def take_census(engine: Engine, rows: Rows, experiment: Experiment, where: str) 
     )
 
 
-def _number_columns(experiment: Experiment) -> list[str]:
-    names: list[str] = []
-    for metric, _ in experiment.metrics:
-        names += metric.columns
-        names += [metric.covariate] if metric.covariate else []
-    return list(dict.fromkeys(names))
+def number_columns(experiment: Experiment) -> list[str]:
+    """Return the columns of numbers that the experiment's metrics read, each once."""
+    return list(dict.fromkeys(name for metric, _ in experiment.metrics for name in metric.columns_read))
 
 
 def _absent_variants(

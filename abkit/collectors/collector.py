@@ -94,11 +94,12 @@ def _collect(
     every_row = rows = Rows(engine.table, engine.types, source.data, as_of.timestamp() if as_of else None)
     if swept is None and not source.long:
         swept = sweep(engine, rows, experiment)
-    census = take_census(engine, rows, experiment, source.where) if swept is None else swept.census
-    if swept is None:
+    if swept is not None:
+        census = swept.census
+    else:
+        census = take_census(engine, rows, experiment, source.where)
         rows = settle_units(engine, rows, census, source.where)
     read, terms = _read(experiment, source, engine, rows, census, swept)
-    settled = swept is None and source.data.units_in_two_variants == "first"
     snapshot = replace(
         _snapshot(experiment, source, read, now, as_of),
         duplicated_rows=_duplicates(engine, rows, read, source),
@@ -106,7 +107,7 @@ def _collect(
         segments=collect_segments(engine, rows, terms, read.used, census, read.reading),
         arrivals=count_arrivals(engine, rows, census),
     )
-    if settled or snapshot.contaminated_units:
+    if rows is not every_row or snapshot.contaminated_units:
         snapshot = replace(snapshot, mixed=find_mixed_units(engine, every_row, census))
     if not details:
         return snapshot
@@ -132,8 +133,7 @@ class _Read:
 
 def _without_engine(experiment: Experiment, swept: Swept) -> _Read:
     metrics = [metric for metric, _ in experiment.metrics]
-    used = {metric.name: metric for metric in metrics}
-    return _Read(swept.census, Reading({}, {}), metrics, used, {}, swept.counts, swept.blocks)
+    return _Read(swept.census, Reading({}, {}), metrics, {}, {}, swept.counts, swept.blocks)
 
 
 def _read(
@@ -179,7 +179,6 @@ def _snapshot(experiment: Experiment, source: Source, read: _Read, now: datetime
         fingerprint=source.fingerprint() or _fingerprint(read.blocks, read.counts),
         rows_left_out=read.census.rows_left_out,
         metrics=collected,
-        duplicated_rows=0 if source.long else None,
         has_time=source.data.time is not None,
         first_seen=None if first is None else _iso(datetime.fromtimestamp(first, UTC)),
         days=read.census.days,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from abkit.collectors.gram import Gram, Grams, Layout, Swept, layout_of
+from abkit.collectors.gram import Gram, Grams, Layout, Swept
 from abkit.collectors.source import Source
 from abkit.models import Data, Experiment
 from abkit.stats.moments import Array
@@ -39,7 +39,7 @@ def read_frame(experiment: Experiment, source: Source) -> Swept | None:
     data = source.data
     if source.table is None or source.engine is not None or source.long or not _is_plain(data):
         return None
-    layout = layout_of(experiment, has_units=False)
+    layout = Layout.of(experiment, has_units=False)
     values = data.values_of([variant.name for variant in experiment.variants])
     adder = _Adder(layout, list(values.values()))
     try:
@@ -48,7 +48,7 @@ def read_frame(experiment: Experiment, source: Source) -> Swept | None:
     except _Careful:
         return None
     grams = adder.grams(values, may_leave_out=data.variants is not None)
-    return None if grams is None else grams.reduce([metric for metric, _ in experiment.metrics])
+    return None if grams is None else grams.reduce(experiment)
 
 
 class _Careful(Exception):  # noqa: N818 - not an error: the frame is to be read another way
@@ -113,11 +113,10 @@ class _Adder:
         return Gram.of_rows(int(sums[0]), sums[:size], products)
 
     def _pilot(self, columns: Columns) -> Array:
-        with np.errstate(all="ignore"):
-            shift = [
-                0.0 if name in self.layout.rates or not len(columns[name]) else float(np.mean(columns[name][:_CHUNK]))
-                for name in self.layout.columns
-            ]
+        shift = [
+            0.0 if name in self.layout.rates or not len(columns[name]) else float(np.mean(columns[name][:_CHUNK]))
+            for name in self.layout.columns
+        ]
         return np.where(np.isfinite(shift), shift, 0.0)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from abkit.collectors.census import Census
+from abkit.collectors.census import Census, number_columns
 from abkit.collectors.terms import offsets_of
 from abkit.models import Experiment, Proportion, Quantile, Ratio
 from abkit.models.metric import Metric
@@ -38,17 +38,14 @@ class Layout:
     pairs: tuple[tuple[int, int], ...]
 
     @classmethod
-    def of(cls, metrics: Sequence[Metric], *, has_units: bool) -> Layout:
-        """Lay out the columns of all metrics; those read in order are only counted."""
-        columns: list[str] = []
-        for metric in metrics:
-            columns += [*metric.columns, *([metric.covariate] if metric.covariate else [])]
-        names = tuple(dict.fromkeys(columns))
+    def of(cls, experiment: Experiment, *, has_units: bool) -> Layout:
+        """Lay out the columns of the experiment's metrics; those read in order are only counted."""
+        metrics = [metric for metric, _ in experiment.metrics]
+        names = tuple(number_columns(experiment))
         pairs: set[tuple[int, int]] = {(0, 0)} if has_units else set()
-        for metric in metrics:
-            if is_added(metric):
-                places = ([0] if has_units else []) + sorted(names.index(name) + 1 for name in _columns(metric))
-                pairs |= {(one, other) for i, one in enumerate(places) for other in places[i:]}
+        for metric in filter(is_added, metrics):
+            places = ([0] if has_units else []) + sorted(names.index(name) + 1 for name in metric.columns_read)
+            pairs |= {(one, other) for i, one in enumerate(places) for other in places[i:]}
         rates = tuple(dict.fromkeys(metric.columns[0] for metric in metrics if isinstance(metric, Proportion)))
         return cls(names, rates, tuple(sorted(pairs)))
 
@@ -113,11 +110,11 @@ class Grams:
     first_second: float | None = None
     last_second: float | None = None
 
-    def reduce(self, metrics: Sequence[Metric]) -> Swept | None:
+    def reduce(self, experiment: Experiment) -> Swept | None:
         """Return the moments of the metrics that are sums; None where sums have lost the digits they need."""
         census = self._census()
         blocks: dict[str, tuple[Moments, ...]] = {}
-        for metric in filter(is_added, metrics):
+        for metric in filter(is_added, (metric for metric, _ in experiment.metrics)):
             pairs = zip(self.values.values(), offsets_of(metric, census), strict=True)
             found = [self._moments(metric, self.by_value[value], offset, census) for value, offset in pairs]
             kept = tuple(moments for moments in found if moments is not None)
@@ -146,7 +143,7 @@ class Grams:
         return {name: float(gram.sums[place + 1] + self.shift[place] * gram.rows) for name, gram in grams.items()}
 
     def _moments(self, metric: Metric, gram: Gram, offset: float, census: Census) -> Moments | None:
-        places = [0, *(self.layout.columns.index(name) + 1 for name in _columns(metric))]
+        places = [0, *(self.layout.columns.index(name) + 1 for name in metric.columns_read)]
         products = gram.products[np.ix_(places, places)]
         base = Moments.from_shifted_sums(float(gram.units), np.zeros(len(places)), gram.sums[places], products)
         turn = _turn(metric, [0.0, *(float(self.shift[place - 1]) for place in places[1:])], offset, census)
@@ -172,15 +169,6 @@ class Swept:
 def is_added(metric: Metric) -> bool:
     """Whether the metric's moments are sums of its columns; a quantile or a cap has to be read first."""
     return not isinstance(metric, Quantile) and metric.cap is None
-
-
-def layout_of(experiment: Experiment, *, has_units: bool) -> Layout:
-    """Lay out the columns that the experiment's metrics need."""
-    return Layout.of([metric for metric, _ in experiment.metrics], has_units=has_units)
-
-
-def _columns(metric: Metric) -> list[str]:
-    return [*metric.columns, *([metric.covariate] if metric.covariate else [])]
 
 
 def _turn(metric: Metric, shifts: Sequence[float], offset: float, census: Census) -> Array:

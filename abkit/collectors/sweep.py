@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from abkit.collectors.engines import Engine
-from abkit.collectors.gram import Gram, Grams, Layout, Swept, layout_of
+from abkit.collectors.gram import Gram, Grams, Layout, Swept
 from abkit.collectors.query import Rows, count_all
-from abkit.collectors.sweep_query import pilot, row_sums, unit_sums
+from abkit.collectors.sweep_query import pilot, sums_by_row, sums_by_unit
 from abkit.models import Experiment
 from abkit.stats.moments import Array
 
@@ -34,15 +34,15 @@ def sweep(engine: Engine, rows: Rows, experiment: Experiment) -> Swept | None:
         around a variant's name, rows of no variant, units in two of them.
     """
     data = rows.data
-    layout = layout_of(experiment, has_units=data.unit is not None)
+    layout = Layout.of(experiment, has_units=data.unit is not None)
     if data.design == "paired" or not all(map(rows.is_numeric, layout.columns)):
         return None
     if not (rows.is_text(data.variant) or rows.is_whole(data.variant)):
         return None
     shift = _shift(engine, rows, layout)
-    statement = row_sums if data.unit is None else unit_sums
+    statement = sums_by_row if data.unit is None else sums_by_unit
     grams = _merge(engine.rows(statement(rows, layout, shift)), engine, rows, experiment, layout, shift)
-    return None if grams is None else grams.reduce([metric for metric, _ in experiment.metrics])
+    return None if grams is None else grams.reduce(experiment)
 
 
 def _shift(engine: Engine, rows: Rows, layout: Layout) -> list[float]:
@@ -68,34 +68,36 @@ def _merge(
     data, has_units = rows.data, rows.data.unit is not None
     values = data.values_of(variant.name for variant in experiment.variants)
     found: dict[str, Gram] = {}
-    strangers = 0
+    timed, strangers = [], 0
     if len(read) > _MOST_GROUPS:
         return None
     for row in read:
         label = _label(row, exact=has_units)
-        if label in values.values() and row["sound"] != row["rows"]:
+        if label is None:
             return None
-        if label is not None and label in values.values():
-            gram = _gram(row, layout, has_units=has_units)
-            found[label] = found[label] + gram if label in found else gram
-        elif label is None or data.variants is None:
-            return None
-        else:
+        if label not in values.values():
+            if data.variants is None:
+                return None
             strangers += int(row["rows"])
+            continue
+        if row["sound"] != row["rows"]:
+            return None
+        gram = _gram(row, layout, has_units=has_units)
+        found[label] = found[label] + gram if label in found else gram
+        timed += [(float(row["first_second"]), float(row["last_second"]))] if data.time else []
     if len(found) < len(values) or not all(np.isfinite(gram.sums).all() for gram in found.values()):
         return None
     kept = sum(gram.rows for gram in found.values())
     narrowed = bool(data.where) or rows.as_of is not None or (has_units and data.variants is not None)
     everything = int(engine.rows(count_all(rows))[0]["rows"]) if narrowed else kept + strangers
-    timed = [row for row in read if data.time and _label(row, exact=has_units) in found]
     return Grams(
         layout,
         np.asarray(shift),
         found,
         values,
         rows_left_out=everything - kept,
-        first_second=min((float(row["first_second"]) for row in timed), default=None),
-        last_second=max((float(row["last_second"]) for row in timed), default=None),
+        first_second=min((first for first, _ in timed), default=None),
+        last_second=max((last for _, last in timed), default=None),
     )
 
 

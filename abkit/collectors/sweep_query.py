@@ -21,7 +21,7 @@ def pilot(rows: Rows, columns: Sequence[str]) -> Select[Any]:
     return select(*(func.avg(part).label(part.name) for part in first.c))
 
 
-def row_sums(rows: Rows, layout: Layout, shift: Sequence[float]) -> Select[Any]:
+def sums_by_row(rows: Rows, layout: Layout, shift: Sequence[float]) -> Select[Any]:
     """Sum over rows, by what the variant's column holds: every row is a unit."""
     parts = _shifted(rows, layout, shift)
     sums = [func.sum(part).label(f"sum_{at}") for at, part in enumerate(parts, start=1)]
@@ -39,7 +39,7 @@ def row_sums(rows: Rows, layout: Layout, shift: Sequence[float]) -> Select[Any]:
     )
 
 
-def unit_sums(rows: Rows, layout: Layout, shift: Sequence[float]) -> Select[Any]:
+def sums_by_unit(rows: Rows, layout: Layout, shift: Sequence[float]) -> Select[Any]:
     """Sum over units of what each adds up, by the first and the last value of its variants."""
     units = _units(rows, layout, shift)
     parts = [units.c.rows, *(units.c[f"sum_{at}"] for at in range(1, len(layout.columns) + 1))]

@@ -106,12 +106,13 @@ def _with_check(analysis: Analysis, check: Check) -> Analysis:
 
 def _invalid(analysis: Analysis, message: str) -> Analysis:
     primary = analysis.primary
-    has_guardrails = any(metric.role == "guardrail" for metric in analysis.metrics)
     messages = [
         message,
         *(check.message for check in analysis.checks if check.name in _BROKEN and check.status == "fail"),
     ]
-    text = recommendation("invalid", primary, primary.comparisons[0], messages, [], has_guardrails=has_guardrails)
+    text = recommendation(
+        "invalid", primary, primary.comparisons[0], messages, [], has_guardrails=analysis.has_guardrails
+    )
     decision = replace(
         analysis.decision, verdict="invalid", should_ship=False, winner=None, tied=(), recommendation=text, needs=()
     )

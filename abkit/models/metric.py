@@ -60,6 +60,11 @@ class Metric(Displayed):
         """Columns whose values enter the level, the covariate left aside."""
         return (str(vars(self)["column"]),)
 
+    @property
+    def columns_read(self) -> tuple[str, ...]:
+        """Columns of numbers that are read for it: those of the level, then the covariate."""
+        return self.columns if self.covariate is None else (*self.columns, self.covariate)
+
     def _name_or(self, default: str) -> None:
         if not self.name and len(default) > _LONGEST_NAME:
             raise ValueError(f"its name would have more than {_LONGEST_NAME} characters: set `name`")
