@@ -88,6 +88,16 @@ def check_columns(types: Mapping[str, str], experiment: Experiment, data: Data, 
     for metric, role in experiment.metrics:
         asked += [(name, f"{role} metric {metric.name!r}") for name in metric.columns]
         asked.append((metric.covariate, f"covariate of {metric.name!r}"))
+    require_columns(types, asked, where)
+
+
+def require_columns(types: Mapping[str, str], asked: Sequence[tuple[str | None, str]], where: str) -> None:
+    """Raise unless there is every column that is asked for; beside it stands by whom.
+
+    Raises
+    ------
+    NotFoundError
+    """
     absent = {name: asker for name, asker in reversed(asked) if name is not None and name not in types}
     if absent:
         lines = [f"  - {name!r} (for {asker}){suggest(name, types)}" for name, asker in reversed(absent.items())]

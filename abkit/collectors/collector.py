@@ -14,6 +14,7 @@ from abkit.collectors.census import Census, check_columns, take_census
 from abkit.collectors.daily import count_arrivals, daily_series
 from abkit.collectors.distribution import collect_distributions
 from abkit.collectors.engines import Engine, open_source
+from abkit.collectors.exposed import add_up_events, check_windows
 from abkit.collectors.frame import read_frame
 from abkit.collectors.gram import Swept
 from abkit.collectors.mixed import find_mixed_units, settle_units
@@ -69,13 +70,19 @@ def collect(
     """
     if as_of is not None and not source.data.time:
         raise ParameterError(f"as_of cannot leave rows out: {source.where} has no time; name its column with `time`")
+    check_windows(experiment, source)
     swept = read_frame(experiment, source)
     if swept is not None and not details and not source.data.segments and len(swept.blocks) == len(experiment.metrics):
         return _snapshot(experiment, source, _without_engine(experiment, swept), now, as_of)
     with open_source(source) as engine:
         if source.data.summary is not None:
             return collect_summary(experiment, source, engine, source.where, as_of or now)
-        return _collect(engine, experiment, source, swept, now, as_of, details=details)
+        events = source.event_source
+        if events is None:
+            return _collect(engine, experiment, source, swept, now, as_of, details=details)
+        exposed = add_up_events(engine, experiment, source, events, as_of)
+        snapshot = _collect(engine, exposed.experiment, exposed.source, None, now, as_of, details=details)
+        return exposed.describe(snapshot, source.fingerprint())
 
 
 def _collect(

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
-from sqlalchemy import Boolean, DateTime, Float, Integer, Numeric, Select, String
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    Insert,
+    Integer,
+    MetaData,
+    Numeric,
+    Select,
+    String,
+    Table,
+    insert,
+)
 from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.schema import CreateTable
+from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.types import TypeEngine
 
 _DUCKDB = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
@@ -34,7 +50,7 @@ _SPARK_TYPES = {
 }
 
 
-def duckdb_query(statement: Select[Any]) -> tuple[str, list[Any]]:
+def duckdb_query(statement: Select[Any] | Insert | CreateTable) -> tuple[str, list[Any]]:
     r"""Return a statement for DuckDB, and its values in order.
 
     Examples
@@ -43,6 +59,8 @@ def duckdb_query(statement: Select[Any]) -> tuple[str, list[Any]]:
     >>> duckdb_query(select(column("x")).where(column("x") > 1))
     ('SELECT x \nWHERE x > $1', [1])
     """
+    if isinstance(statement, CreateTable):
+        return str(statement.compile(dialect=_DUCKDB)), []
     compiled = statement.compile(dialect=_DUCKDB, compile_kwargs={"render_postcompile": True})
     return str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]
 
@@ -53,6 +71,21 @@ def spark_query(statement: Select[Any]) -> tuple[str, dict[str, Any]]:
 
     compiled = statement.compile(dialect=_SPARK, compile_kwargs={"render_postcompile": True})
     return sqlglot.transpile(str(compiled), read="postgres", write="spark")[0], dict(compiled.params)
+
+
+def kept_rows(statement: Select[Any]) -> tuple[Table, Insert]:
+    """Return a temporary table for the rows of a statement, with a name that no other has, and what fills it.
+
+    Examples
+    --------
+    >>> from sqlalchemy import Text, column, select
+    >>> kept, insertion = kept_rows(select(column("x", Text)))
+    >>> kept.columns.keys(), str(insertion).startswith(f"INSERT INTO {kept.name}")
+    (['x'], True)
+    """
+    columns = [Column(quoted_name(part.name, quote=True), part.type) for part in statement.selected_columns]
+    kept = Table(f"abkit_kept_{uuid.uuid4().hex}", MetaData(), *columns, prefixes=["TEMPORARY"])
+    return kept, insert(kept).from_select(list(kept.columns), statement)
 
 
 def type_name(kind: Any) -> str:

@@ -12,11 +12,13 @@ from typing import Any, Protocol, Self
 
 import duckdb
 import numpy as np
-from sqlalchemy import FromClause, MetaData, Select, Table, TableClause, column, func, inspect, literal, select, table
+from sqlalchemy import FromClause, MetaData, Select, Table, column, func, inspect, literal, select, table
 from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
+from sqlalchemy.schema import CreateTable
 
 from abkit.collectors.dialects import SQLITE_FUNCTION, number_in
-from abkit.collectors.engine_query import duckdb_query, spark_query, type_name
+from abkit.collectors.engine_query import duckdb_query, kept_rows, spark_query, type_name
+from abkit.collectors.failures import opening, reading, reason
 from abkit.collectors.files import read_files
 from abkit.collectors.source import Source
 from abkit.collectors.spark import spark_errors, spark_frame
@@ -31,15 +33,19 @@ _SPARK_ZONE = "spark.sql.session.timeZone"
 class Engine(Protocol):
     """What a collector asks of whatever holds the data."""
 
+    table: FromClause
+    """The rows, for statements."""
     types: dict[str, str]
     ranks: bool
     """Whether quantiles are found by ranking rows, because there is no `percentile_cont`."""
     sketches: bool
     """Whether it has a mergeable sketch of quantiles."""
 
-    @property
-    def table(self) -> FromClause:
-        """The rows, for statements."""
+    def open(self, source: Source) -> tuple[FromClause, dict[str, str]]:
+        """Return the rows of a source, beside those that are open already, and the types of their columns."""
+
+    def keep(self, statement: Select[Any]) -> FromClause:
+        """Run a statement and keep its rows here for those that follow."""
 
     def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
         """Run a statement and return its rows as dicts."""
@@ -63,34 +69,42 @@ class DuckDB:
     ranks, sketches = False, True
 
     def __init__(self, source: Source) -> None:
-        self._connection = duckdb.connect(config={"threads": 1})
-        self._where = source.where
+        self._connection, self._where = duckdb.connect(config={"threads": 1}), source.where
         try:
             self._connection.execute("SET TimeZone = 'UTC'")
-            if source.table is None:
-                read_files(self._connection, source).create_view(_TABLE)
-            else:
-                self._connection.register(_TABLE, source.table)
-            read = self._connection.table(_TABLE)
-        except BaseException as error:
+            self.table, self.types = self.open(source)
+        except BaseException:
             self.__exit__()
-            if isinstance(error, duckdb.Error):
-                raise DataError(f"cannot read {source.where}: {_reason(error)}") from None
             raise
-        self.types: dict[str, str] = {name: str(kind) for name, kind in zip(read.columns, read.types, strict=True)}
 
-    @property
-    def table(self) -> TableClause:  # noqa: D102 - the protocol says it
-        return table(_TABLE, *(column(name) for name in self.types))
+    def open(self, source: Source) -> tuple[FromClause, dict[str, str]]:  # noqa: D102 - the protocol says it
+        name = f"{_TABLE}_{uuid.uuid4().hex}"
+        try:
+            if source.table is None:
+                read_files(self._connection, source).create_view(name)
+            else:
+                self._connection.register(name, source.table)
+            read = self._connection.table(name)
+        except duckdb.Error as error:
+            raise DataError(f"cannot read {source.where}: {reason(error)}") from None
+        types = {column: str(kind) for column, kind in zip(read.columns, read.types, strict=True)}
+        return table(name, *map(column, types)), types
+
+    def keep(self, statement: Select[Any]) -> FromClause:  # noqa: D102
+        kept, insertion = kept_rows(statement)
+        with reading(self._where, duckdb.Error):
+            self._connection.execute(*duckdb_query(CreateTable(kept)))
+            self._connection.execute(*duckdb_query(insertion))
+        return kept
 
     def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:  # noqa: D102
-        with _reading(self._where, duckdb.Error):
+        with reading(self._where, duckdb.Error):
             result = self._connection.execute(*duckdb_query(statement))
             names = [field[0] for field in result.description or ()]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     def batches(self, statement: Select[Any]) -> Iterator[Array]:  # noqa: D102
-        with _reading(self._where, duckdb.Error):
+        with reading(self._where, duckdb.Error):
             text, values = duckdb_query(statement)
             for batch in self._connection.sql(text, params=values).to_arrow_reader(_BATCH):
                 yield np.column_stack([np.asarray(part, dtype=np.float64) for part in batch.columns])
@@ -108,27 +122,40 @@ class Database:
     ranks, sketches = True, False
 
     def __init__(self, source: Source) -> None:
-        with _opening(source.where, SQLAlchemyError):
-            self.table: FromClause = _selectable(source)
+        self._kept: list[Table] = []
+        self.table, self.types = self.open(source)
+        with opening(source.where, SQLAlchemyError):
             self._connection = source.engine.connect()
         try:
-            with _opening(source.where, SQLAlchemyError):
+            with opening(source.where, SQLAlchemyError):
                 self._prepare()
         except BaseException:
             self.__exit__()
             raise
-        self.types: dict[str, str] = {part.name: type_name(part.type) for part in self.table.columns}
+
+    def open(self, source: Source) -> tuple[FromClause, dict[str, str]]:  # noqa: D102
+        with opening(source.where, SQLAlchemyError):
+            found = _selectable(source)
+        return found, {part.name: type_name(part.type) for part in found.columns}
+
+    def keep(self, statement: Select[Any]) -> FromClause:  # noqa: D102
+        kept, insertion = kept_rows(statement)
+        with reading("the data", SQLAlchemyError):
+            kept.create(self._connection)
+            self._kept.append(kept)
+            self._connection.execute(insertion)
+        return kept
 
     def _prepare(self) -> None:
         """Set up the session."""
 
     def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:  # noqa: D102
-        with _reading("the data", SQLAlchemyError):
+        with reading("the data", SQLAlchemyError):
             found = self._connection.execute(statement).mappings().all()
         return [{str(name): _plain(value) for name, value in row.items()} for row in found]
 
     def batches(self, statement: Select[Any]) -> Iterator[Array]:  # noqa: D102
-        with _reading("the data", SQLAlchemyError):
+        with reading("the data", SQLAlchemyError):
             for part in self._connection.execute(statement).partitions(_BATCH):
                 yield np.array([tuple(row) for row in part], dtype=np.float64)
 
@@ -136,6 +163,9 @@ class Database:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(SQLAlchemyError):  # where the transaction failed, what it made is gone with it
+            for kept in self._kept:
+                kept.drop(self._connection)
         self._connection.close()
 
 
@@ -171,25 +201,35 @@ class Spark:
     ranks, sketches = False, True
 
     def __init__(self, source: Source) -> None:
-        self._where, self._name = source.where, f"{_TABLE}_{uuid.uuid4().hex}"
+        self._where, self._views, self._kept = source.where, list[str](), list[Any]()
         frame = spark_frame(source.engine, source.table, source.where)
         self._session = frame.sparkSession
         self._zone = self._session.conf.get(_SPARK_ZONE)
         self._session.conf.set(_SPARK_ZONE, "UTC")
-        frame.createOrReplaceTempView(self._name)
-        self.types: dict[str, str] = {field.name: type_name(field.dataType) for field in frame.schema.fields}
+        self.table, self.types = self._view(frame)
 
-    @property
-    def table(self) -> TableClause:  # noqa: D102
-        return table(self._name, *(column(name) for name in self.types))
+    def open(self, source: Source) -> tuple[FromClause, dict[str, str]]:  # noqa: D102
+        return self._view(spark_frame(self._session, source.table, source.where))
+
+    def keep(self, statement: Select[Any]) -> FromClause:  # noqa: D102
+        with reading(self._where, spark_errors()):
+            self._kept.append(self._run(statement).cache())
+            return self._view(self._kept[-1])[0]
+
+    def _view(self, frame: Any) -> tuple[FromClause, dict[str, str]]:
+        name = f"{_TABLE}_{uuid.uuid4().hex}"
+        frame.createOrReplaceTempView(name)
+        self._views.append(name)
+        types = {field.name: type_name(field.dataType) for field in frame.schema.fields}
+        return table(name, *map(column, types)), types
 
     def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:  # noqa: D102
-        with _reading(self._where, spark_errors()):
+        with reading(self._where, spark_errors()):
             found = self._run(statement).collect()
         return [{name: _plain(value) for name, value in row.asDict().items()} for row in found]
 
     def batches(self, statement: Select[Any]) -> Iterator[Array]:  # noqa: D102
-        with _reading(self._where, spark_errors()):
+        with reading(self._where, spark_errors()):
             read = self._run(statement).toLocalIterator()  # a partition at a time
             while part := list(islice(read, _BATCH)):
                 yield np.array(part, dtype=np.float64)
@@ -202,7 +242,10 @@ class Spark:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._session.catalog.dropTempView(self._name)
+        for name in self._views:
+            self._session.catalog.dropTempView(name)
+        for frame in self._kept:
+            frame.unpersist()
         self._session.conf.set(_SPARK_ZONE, self._zone)
 
 
@@ -234,37 +277,7 @@ def _selectable(source: Source) -> FromClause:
         raise NotFoundError(f"there is no table {source.table!r}{suggest(name, known)}") from None
 
 
-@contextlib.contextmanager
-def _opening(where: str, kind: type[Exception]) -> Iterator[None]:
-    try:
-        yield
-    except kind as error:
-        raise DataError(f"cannot read {where}: {_first_line(error)}") from None
-
-
-@contextlib.contextmanager
-def _reading(where: str, kind: type[Exception]) -> Iterator[None]:
-    try:
-        yield
-    except kind as error:
-        mend = "; mend that line" if kind is duckdb.Error else ""
-        raise DataError(f"{where} cannot be read to its end: {_first_line(error)}{mend}") from None
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return value
-
-
-def _reason(error: Exception) -> str:
-    text = _first_line(error)
-    if "sniffing" in text:
-        return "its rows do not all have the columns of the header, or a quote does not close; mend that line"
-    if "not utf-8" in str(error):
-        return f"it is not UTF-8 text ({text.rpartition(': ')[2]}); save it as UTF-8"
-    return text
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -49,6 +49,11 @@ def read_population(experiment: Experiment, source: Source, *, most_units: int =
     data = source.data
     if data.summary is not None:
         raise DefinitionError("totals per variant hold no units to plan with; give rows, or baseline numbers")
+    if source.event_source is not None:
+        raise DefinitionError(
+            f"{source.where} has events beside it, which are not added up for a plan; give a row per past unit with "
+            "what its events add up to"
+        )
     columns = _columns(experiment)
     with open_source(source) as engine:
         wanted = [*columns, *(name for name in (data.unit, data.time, *data.where) if name)]

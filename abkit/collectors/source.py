@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from os import PathLike
 from pathlib import Path
@@ -32,6 +32,8 @@ class Source:
         Rows in memory or in a database; otherwise `data.path` says where they are.
     engine : SQLAlchemy engine, Spark session or "spark", optional
         What holds the table; "spark" is the session of the table, or a local one.
+    events : Source, optional
+        What units did, where the rows are exposures; `with_events` adds it.
     long : bool
         Each row holds a value of one metric, or of none: the others are elsewhere, not missing.
 
@@ -44,6 +46,7 @@ class Source:
     data: Data
     table: Any = None
     engine: Any = None
+    events: Source | None = None
     long: bool = False
 
     @classmethod
@@ -107,6 +110,41 @@ class Source:
         'the table sales.runs'
         """
         return cls(validate(Data, keys), table, "spark" if session is None else session)
+
+    def with_events(self, events: Source) -> Source:
+        """Say that the rows are exposures, and where the events of their units are, in the same engine.
+
+        Raises
+        ------
+        DefinitionError
+            The exposures or the events have no unit or time, or they are in different engines.
+
+        Examples
+        --------
+        >>> exposures = Source.parquet("exposures.parquet", unit="user_id", time="exposed_at")
+        >>> exposures.with_events(Source.parquet("events/*.parquet", unit="user_id", time="at")).events.where
+        '*.parquet'
+        """
+        unit, time = events.data.unit, events.data.time
+        if unit is None or time is None:
+            raise DefinitionError(f"{events.where} has no unit or no time; name the columns: unit=..., time=...")
+        if self.dialect != events.dialect:
+            raise DefinitionError(
+                f"{self.where} is in {self.dialect}, {events.where} in {events.dialect}: put both into one engine"
+            )
+        data = validate(Data, {**vars(self.data), "events": {"path": events.data.path, "unit": unit, "time": time}})
+        return replace(self, data=data, events=events)
+
+    @property
+    def event_source(self) -> Source | None:
+        """Where the events are, given or said by the data; None where the rows themselves are what is analyzed."""
+        keys = self.data.events
+        if self.events is not None or keys is None:
+            return self.events
+        if keys.path is None:
+            raise DefinitionError("data.events says no `path`; give one, or the events: source.with_events(events)")
+        unit, time = keys.unit or self.data.unit, keys.time or self.data.time
+        return Source(Data(path=keys.path, unit=unit, time=time, folder=self.data.folder))
 
     @property
     def dialect(self) -> str:
@@ -174,9 +212,11 @@ class Source:
 
     def fingerprint(self) -> str | None:
         """Return the SHA-256 of the files' bytes, and of folders' names that are data; None for a frame or a table."""
-        if self.table is not None:
+        events = self.event_source
+        beside = events.fingerprint() if events is not None else ""
+        if self.table is not None or beside is None:
             return None
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(beside.encode())
         named = self.is_partitioned
         for name in self.files:
             if named:

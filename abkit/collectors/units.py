@@ -12,6 +12,7 @@ import numpy.typing as npt
 from abkit.collectors.census import take_census
 from abkit.collectors.collector import usable
 from abkit.collectors.engines import open_source
+from abkit.collectors.exposed import add_up_events
 from abkit.collectors.mixed import settle_units
 from abkit.collectors.observed import as_observed
 from abkit.collectors.query import Rows, paired_units, randomized_units
@@ -45,6 +46,10 @@ def read_units(experiment: Experiment, source: Source, *, as_of: datetime | None
     with open_source(source) as engine:
         if source.long:
             alone = as_observed(alone)
+        events = source.event_source
+        if events is not None:
+            exposed = add_up_events(engine, alone, source, events, as_of)
+            alone, source = exposed.experiment, exposed.source
         limit = as_of.timestamp() if as_of and source.data.time else None
         rows = Rows(engine.table, engine.types, source.data, limit)
         census = take_census(engine, rows, alone, source.where)

@@ -53,6 +53,23 @@ class Summary(Displayed):
 
 
 @definition
+class Events(Displayed):
+    """What units did: rows that know their unit and time, but no variant; exposures say who counts from when.
+
+    Parameters
+    ----------
+    path : str, optional
+        As the path of the exposures; a frame or a table is given in Python instead.
+    unit, time : str, optional
+        Their columns; default: called as those of the exposures are.
+    """
+
+    path: str | None = None
+    unit: str | None = None
+    time: str | None = None
+
+
+@definition
 class Data(Displayed):
     """Which rows belong to the experiment and what their columns mean.
 
@@ -82,6 +99,9 @@ class Data(Displayed):
         earliest rows in two variants have the same time is excluded). Error: there is no analysis.
     summary : Summary, optional
         Rows are totals per variant.
+    events : Events, optional
+        What units did, apart from the rows of this section, which are then exposures: an event counts for its unit from
+        the unit's first exposure on, for as long as the metric's `window` says.
     """
 
     path: str | None = None
@@ -94,6 +114,7 @@ class Data(Displayed):
     where: dict[str, Scalar] = field(default_factory=dict)
     units_in_two_variants: UnitsInTwoVariants = "exclude"
     summary: Summary | None = None
+    events: Events | None = None
     folder: Annotated[str, Field(exclude=True, repr=False)] = field(default="", compare=False)
 
     def values_of(self, variants: Iterable[str]) -> dict[str, str]:
@@ -104,10 +125,19 @@ class Data(Displayed):
         if self.design == "paired" and self.unit is None:
             raise ValueError("a paired design needs `unit`: the column whose values appear in every variant")
         self._check_units_in_two_variants()
+        self._check_events()
         if self.summary and (self.unit or self.time or self.segments or self.design == "paired"):
             raise ValueError("totals per variant have no units: leave out unit, time, segments and design: paired")
         if self.variants and len(set(self.variants.values())) < len(self.variants):
             raise ValueError("two variants stand for the same value in the data")
+
+    def _check_events(self) -> None:
+        if self.events is None:
+            return
+        if self.unit is None or self.time is None:
+            raise ValueError("events are joined to exposures: say the exposures' `unit` and `time`")
+        if self.design == "paired":
+            raise ValueError("events count from one exposure on, and a paired unit has several: leave out `events`")
 
     def _check_units_in_two_variants(self) -> None:
         policy = self.units_in_two_variants

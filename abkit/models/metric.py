@@ -18,6 +18,7 @@ Role = Literal["primary", "secondary", "guardrail"]
 MissingRule = Literal["error", "zero", "drop"]
 QuantileMethod = Literal["exact", "sketch"]
 _LONGEST_NAME, _LONGEST_UNIT = 200, 50
+_LONGEST_WINDOW = 3660  # days
 _NO_NUL: dict[str, Any] = {"pattern": r"^[^\x00]*$"}  # only said here: what keeps a definition explains it better
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, json_schema_extra=_NO_NUL)]
 
@@ -43,6 +44,9 @@ class Metric(Displayed):
     unit : str, optional
         What its values are in, such as USD, s or tokens, for people: what a difference adds up to is said in it.
         Default: what the end of its name says (`cost_usd`), where that is a unit that abkit knows; empty: none.
+    window : float, optional
+        Days after a unit's exposure in which its events count, the end left out; only for data with `events`. Default:
+        all events from the exposure on.
     """
 
     _: KW_ONLY
@@ -53,6 +57,7 @@ class Metric(Displayed):
     missing: MissingRule = "error"
     cap: Annotated[float, Field(gt=0.5, lt=1)] | None = None
     unit: Annotated[str, Field(max_length=_LONGEST_UNIT, json_schema_extra=_NO_NUL)] | None = None
+    window: Annotated[float, Field(gt=0, le=_LONGEST_WINDOW)] | None = None
     kind: str = ""
 
     @property

@@ -33,7 +33,7 @@ SKETCHING = tuple(engine for engine in ENGINES if engine not in DATABASES)
 
 
 class Place(Protocol):
-    def __call__(self, rows: pa.Table, **keys: Any) -> Source: ...
+    def __call__(self, rows: pa.Table, /, called: str = "runs", **keys: Any) -> Source: ...
 
 
 @pytest.fixture
@@ -41,22 +41,25 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Puts an Arrow table into the engine that the test names, and describes it there."""
     engine: str = request.param
     if engine in FRAMES:
-        yield lambda rows, **keys: Source.frame(FRAMES[engine](rows), **keys)
+        yield lambda rows, called="runs", **keys: Source.frame(FRAMES[engine](rows), **keys)
     elif engine in FILES:
-        yield lambda rows, **keys: _in_files(engine, tmp_path, rows, keys)
+        yield lambda rows, called="runs", **keys: _in_files(engine, tmp_path / called, rows, keys)
     elif engine == "spark":
         session = request.getfixturevalue("spark")
-        yield lambda rows, **keys: Source.spark(session, session.createDataFrame(rows).repartition(2), **keys)
+        yield lambda rows, called="runs", **keys: Source.spark(
+            session, session.createDataFrame(rows).repartition(2), **keys
+        )
         assert session.conf.get("spark.sql.session.timeZone") == "America/New_York"
         assert not [view.name for view in session.catalog.listTables() if view.isTemporary]
     else:
         url = str(request.getfixturevalue(f"{engine}_url")).replace("postgresql:", "postgresql+psycopg:")
         database = create_engine(url)
-        yield lambda rows, **keys: Source.sql(database, _stored(database, rows), **keys)
+        yield lambda rows, called="runs", **keys: Source.sql(database, _stored(database, called, rows), **keys)
         database.dispose()
 
 
 def _in_files(kind: str, folder: Path, rows: pa.Table, keys: dict[str, Any]) -> Source:
+    folder.mkdir()
     if kind == "csv":
         with open(folder / "rows.csv", "w", newline="") as file:
             writer = csv.writer(file)
@@ -71,7 +74,7 @@ def _in_files(kind: str, folder: Path, rows: pa.Table, keys: dict[str, Any]) -> 
         for name, part in (("1", rows[:half]), ("2", rows[half:])):
             pq.write_table(part, folder / f"rows-{name}.parquet")
         return Source.parquet(folder / "rows-*.parquet", **keys)
-    pq.write_to_dataset(rows, folder / "rows", partition_cols=["variant"])
+    pq.write_to_dataset(rows, folder / "rows", partition_cols=["variant"] if "variant" in rows.column_names else None)
     (folder / "rows" / "_SUCCESS").touch()
     return Source.parquet(folder / "rows", **keys)
 
@@ -86,12 +89,12 @@ _TYPES: list[tuple[Callable[[pa.DataType], bool], Any]] = [
 ]
 
 
-def _stored(database: Any, rows: pa.Table) -> Table:
+def _stored(database: Any, called: str, rows: pa.Table) -> Table:
     """SQLite has no decimals: they are floats there, as they are in every SQLite table."""
     decimal = Double() if database.dialect.name == "sqlite" else Numeric(20, 2)
     kinds = [next((kind for test, kind in _TYPES if test(field.type)), decimal) for field in rows.schema]
     columns = [Column(name, kind) for name, kind in zip(rows.column_names, kinds, strict=True)]
-    table = Table("runs", MetaData(), *columns)
+    table = Table(called, MetaData(), *columns)
     table.create(database)
     listed = rows.to_pylist()
     if database.dialect.name == "sqlite":
