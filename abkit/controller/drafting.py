@@ -43,6 +43,11 @@ def draft_of(
     problems = list(unstorable(experiment, ""))
     if not 0 < len(experiment.agent_id) <= LONGEST_NAME:
         problems.append(f"agent_id: expected 1 to {LONGEST_NAME} characters, got {len(experiment.agent_id)}")
+    problems += [
+        f"metric {metric.name!r}: a window counts days of events in a table; what is recorded here counts in full"
+        for metric, _ in experiment.metrics
+        if metric.window is not None
+    ]
     if problems:
         raise DefinitionError(f"the experiment {experiment.key!r} cannot be stored:", problems)
     return replace(experiment, organization_id=organization_id)

@@ -26,7 +26,7 @@ def experiment(key: str = "demo", **changes: Any) -> Experiment:
     """A fixed id: the split follows from it, and a chance difference must not come and go."""
     own = {"min_sample_size": 20, "plan": Plan(inference="fixed", min_runtime_days=0), "agent_id": "writer"}
     given = {**own, "id": str(uuid.uuid5(uuid.NAMESPACE_DNS, key)), **changes}
-    return Experiment(key, VARIANTS, Mean("score"), **given)
+    return Experiment(key, VARIANTS, **{"primary_metric": Mean("score"), **given})
 
 
 @pytest.fixture
@@ -54,6 +54,11 @@ def running(lab: ExperimentController, better_by: float = 3.0, key: str = "demo"
     lab.create(experiment(key), agent={"model": "m", "retry": {"times": 1, "wait": 2}})
     lab.start(key)
     observe(lab, key, better_by)
+
+
+def test_a_window_is_refused_where_nothing_could_keep_it(lab: ExperimentController) -> None:
+    with pytest.raises(DefinitionError, match="'score': a window counts days of events in a table"):
+        lab.create(experiment(primary_metric=Mean("score", window=7)))
 
 
 def test_from_draft_to_shipped_and_back(lab: ExperimentController) -> None:
