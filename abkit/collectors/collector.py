@@ -19,6 +19,7 @@ from abkit.collectors.frame import read_frame
 from abkit.collectors.gram import Swept
 from abkit.collectors.mixed import find_mixed_units, settle_units
 from abkit.collectors.observed import as_observed, unobserved
+from abkit.collectors.orders import read_ahead
 from abkit.collectors.query import Rows, Term, count_duplicates, paired_units, randomized_moments
 from abkit.collectors.reduction import moments_of, paired_moments
 from abkit.collectors.segments import collect_segments
@@ -26,7 +27,7 @@ from abkit.collectors.source import Source
 from abkit.collectors.summary import collect_summary
 from abkit.collectors.sweep import sweep
 from abkit.collectors.tenure import collect_tenure
-from abkit.collectors.terms import Reading, level_of, offsets_of, read_ahead, sketch_error, sketch_notes, term_of
+from abkit.collectors.terms import Reading, level_of, offsets_of, sketch_error, sketch_notes, term_of
 from abkit.errors import NotFoundError, ParameterError
 from abkit.models import Experiment, Proportion, Ratio
 from abkit.models.metric import Metric

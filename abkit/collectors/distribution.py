@@ -7,10 +7,11 @@ from typing import Any
 
 from abkit.collectors.census import Census
 from abkit.collectors.engines import Engine
+from abkit.collectors.orders import read_ahead, read_quantiles
 from abkit.collectors.quantile_query import Wanted, shape_of, whole_units
 from abkit.collectors.query import Rows, Term, paired_units, randomized_moments
 from abkit.collectors.reduction import moments_of, paired_moments
-from abkit.collectors.terms import level_of, read_ahead, read_quantiles, sketch_error, term_of, values_of
+from abkit.collectors.terms import level_of, sketch_error, term_of, values_of
 from abkit.models import Mean, Quantile
 from abkit.models.metric import Metric
 from abkit.snapshot import Distribution, MetricMoments, NotCollected

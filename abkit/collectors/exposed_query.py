@@ -9,8 +9,7 @@ from typing import Any, Final
 from sqlalchemy import CTE, Double, FromClause, Label, Select, Text, and_, case, cast, func, literal, select
 from sqlalchemy.sql.elements import quoted_name
 
-from abkit.collectors.query import Expression, Rows
-from abkit.collectors.segment_query import MISSING
+from abkit.collectors.query import MISSING, Expression, Rows
 
 EVENTS: Final = "abkit.events"
 SEVERAL: Final = "(several)"

@@ -14,6 +14,7 @@ from abkit.models import Data, Experiment
 from abkit.stats.moments import Array
 
 _CHUNK = 16_384  # rows whose columns fit into a core's own cache
+_PRODUCT = 4_096  # of a matrix product that no library shares out among threads
 _BATCH = 1 << 20
 _MOST_VALUES = 1_000
 _CODES, _IDS = "\0codes", "\0ids"  # no column has such a name
@@ -93,7 +94,8 @@ class _Adder:
             for at, (one, other) in enumerate(self._pairs, start=1 + len(self.layout.columns)):
                 np.multiply(part[one], part[other], out=part[at])
             np.equal(codes[start:stop], ids, out=hot, casting="unsafe")
-            self._sums += hot @ part.T
+            for begin in range(0, stop - start, _PRODUCT):
+                self._sums += hot[:, begin : begin + _PRODUCT] @ part[:, begin : begin + _PRODUCT].T
 
     def grams(self, values: dict[str, str], *, may_leave_out: bool) -> Grams | None:
         """Return the sums; None where a number among them is none, or rows belong to no variant."""

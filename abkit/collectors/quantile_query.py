@@ -69,18 +69,29 @@ def quantiles(rows: Rows, wanted: Sequence[Wanted], values: Sequence[str]) -> Se
 
 
 def quantiles_by_rank(rows: Rows, wanted: Sequence[Wanted], values: Sequence[str]) -> Select[Any]:
-    """Read the same quantiles where there is no `percentile_cont`: number the rows in order and interpolate."""
+    """Read the same quantiles where there is no `percentile_cont`: number the rows in order and interpolate.
+
+    Those of one metric in several variants are read off one pass.
+    """
     found = []
-    for group, ((_, variant), places) in enumerate(grouped(wanted).items()):
+    of_all = dict.fromkeys((one.name, one.variant is None) for one in wanted)
+    for group, (name, is_pooled) in enumerate(of_all):
+        places = [at for at, one in enumerate(wanted) if (one.name, one.variant is None) == (name, is_pooled)]
         number = wanted[places[0]].value
-        rank = (func.row_number().over(order_by=number) - 1).label("rank")
-        last = (func.count().over() - 1).label("last")
-        among = _among(rows, variant, values)
-        ordered = select(number.label("number"), rank, last).where(among, number.is_not(None)).subquery()
+        within = None if is_pooled else rows.variant
+        rank = (func.row_number().over(partition_by=within, order_by=number) - 1).label("rank")
+        last = (func.count().over(partition_by=within) - 1).label("last")
+        ordered = (
+            select(number.label("number"), rows.variant.label("variant"), rank, last)
+            .where(rows.of_variants(values), number.is_not(None))
+            .subquery()
+        )
         parts = []
         for place in places:
-            weight = 1 - func.abs(ordered.c.rank - wanted[place].probability * ordered.c.last)
-            parts.append(func.sum(ordered.c.number * weight).filter(weight > 0).label(f"quantile_{place}"))
+            one = wanted[place]
+            weight = 1 - func.abs(ordered.c.rank - one.probability * ordered.c.last)
+            near = weight > 0 if is_pooled else and_(weight > 0, ordered.c.variant == one.variant)
+            parts.append(func.sum(ordered.c.number * weight).filter(near).label(f"quantile_{place}"))
         found.append(select(*parts).subquery(f"group_{group}"))
     joined: FromClause = found[0]
     for other in found[1:]:
@@ -94,7 +105,3 @@ def shape_of(rows: Rows, columns: Mapping[str, Expression], values: Sequence[str
     for name, value in columns.items():
         parts += [func.count(value).label(f"{name}_rows"), func.count().filter(value == 0).label(f"{name}_zeros")]
     return select(rows.variant.label("variant"), *parts).where(rows.of_variants(values)).group_by(rows.variant)
-
-
-def _among(rows: Rows, variant: str | None, values: Sequence[str]) -> Expression:
-    return rows.of_variants(values) if variant is None else and_(rows.kept, rows.variant == variant)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -38,6 +38,8 @@ Expression = ColumnElement[Any]
 _BLANK: Expression = literal_column("''")  # no bound value: GROUP BY must see the same expression as SELECT
 _END: Expression = literal_column("'|'", Text)
 _POINT_ZERO: Expression = literal_column("'.0|'", Text)
+_BETWEEN = "\x1f"  # what ASCII separates units with
+MISSING = "(missing)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Term:
     counts: Expression | None = None
 
 
+@dataclass(frozen=True, eq=False)
 class Rows:
     """The rows of a source, their columns typed and filtered.
 
@@ -65,28 +68,25 @@ class Rows:
         Units whose rows count; default: all.
     only : ColumnElement, optional
         A test that rows must pass to count; default: none.
+    cell : str, optional
+        A column by whose values variants are told apart, as if each of them were several: `cell_of` says how.
     """
 
-    def __init__(
-        self,
-        table: FromClause,
-        types: Mapping[str, str],
-        data: Data,
-        as_of: float | None = None,
-        among: Select[Any] | None = None,
-        only: Expression | None = None,
-    ) -> None:
-        self.table, self.types, self.data, self.as_of, self.among = table, types, data, as_of, among
-        self.only = only
+    table: FromClause
+    types: Mapping[str, str]
+    data: Data
+    as_of: float | None = None
+    among: Select[Any] | None = None
+    only: Expression | None = None
+    cell: str | None = None
 
     def among_units(self, units: Select[Any]) -> Rows:
         """Return the rows of those units only."""
-        return Rows(self.table, self.types, self.data, self.as_of, units, self.only)
+        return replace(self, among=units)
 
     def passing(self, test: Expression) -> Rows:
         """Return the rows that pass the test too."""
-        both = test if self.only is None else and_(self.only, test)
-        return Rows(self.table, self.types, self.data, self.as_of, self.among, both)
+        return replace(self, only=test if self.only is None else and_(self.only, test))
 
     def is_text(self, name: str) -> bool:
         """Whether values of the column are text."""
@@ -129,8 +129,9 @@ class Rows:
 
     @property
     def variant(self) -> Expression:
-        """The variant's value as text."""
-        return cast(self.raw(self.data.variant), Text)
+        """The variant's value as text, and the cell's before it."""
+        value = cast(self.raw(self.data.variant), Text)
+        return value if self.cell is None else cast(self.label(self.cell, MISSING), Text) + _BETWEEN + value
 
     @property
     def unit(self) -> Expression:
@@ -164,6 +165,11 @@ class Rows:
     def of_variants(self, values: Sequence[str]) -> Expression:
         """Whether the row is kept and belongs to one of the variants."""
         return and_(self.kept, self.variant.in_(values))
+
+
+def cell_of(segment: str, value: str) -> str:
+    """What stands for a variant's rows of one segment."""
+    return f"{segment}{_BETWEEN}{value}"
 
 
 def count_all(rows: Rows) -> Select[Any]:
@@ -284,11 +290,6 @@ def sums_of(name: str, columns: Sequence[Expression], counted: Expression | None
         func.count().filter(counted).label(f"{name}_units"),
         *(part.filter(counted).label(label) for part, label in sums),
     ]
-
-
-def at_most(value: Expression, cap: float) -> Expression:
-    """Clip a value from above."""
-    return case((value > cap, cap), else_=value)
 
 
 def any_missing(values: Sequence[Expression]) -> Expression:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Select, and_, distinct, func, select
 
-from abkit.collectors.query import Expression, Rows, Term, columns_of, counted_of, sums_of, the_one, unit_sums
-
-MISSING = "(missing)"
+from abkit.collectors.query import MISSING, Expression, Rows, Term, columns_of, counted_of, sums_of, the_one, unit_sums
 
 
 def count_segments(rows: Rows, column: str, values: Sequence[str], most: int) -> Select[Any]:
@@ -55,3 +54,13 @@ def rows_of_segment(rows: Rows, column: str, value: str, values: Sequence[str]) 
         return rows.passing(segment == value)
     stay = and_(func.min(segment) == value, func.max(segment) == value)
     return rows.among_units(select(rows.unit).where(rows.of_variants(values)).group_by(rows.unit).having(stay))
+
+
+def rows_by_segment(rows: Rows, column: str, values: Sequence[str]) -> Rows:
+    """Return the rows of the units that have one variant and one segment; each segment's variants are told apart."""
+    if rows.data.unit is None:
+        return replace(rows, cell=column)
+    segment = rows.label(column, MISSING)
+    alone = and_(func.min(segment) == func.max(segment), func.min(rows.variant) == func.max(rows.variant))
+    stay = select(rows.unit).where(rows.of_variants(values)).group_by(rows.unit).having(alone)
+    return replace(rows, cell=column, among=stay)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from abkit.collectors.census import Census
 from abkit.collectors.engines import Engine
-from abkit.collectors.query import Rows, Term, paired_units, randomized_moments
+from abkit.collectors.orders import read_ahead, read_parts
+from abkit.collectors.query import Rows, Term, cell_of, paired_units, randomized_moments
 from abkit.collectors.reduction import moments_of, paired_moments
-from abkit.collectors.segment_query import count_segments, rows_of_segment, segment_moments
-from abkit.collectors.terms import Reading, level_of, read_ahead, sketch_error, term_of
+from abkit.collectors.segment_query import count_segments, rows_by_segment, rows_of_segment, segment_moments
+from abkit.collectors.terms import OrderStatistics, Reading, level_of, sketch_error, term_of
 from abkit.models import Proportion, Quantile
 from abkit.models.metric import Metric
 from abkit.snapshot import MetricMoments, NotCollected, Segment, Segmentation
@@ -80,11 +81,12 @@ class _Reader:
         return found
 
     def _randomized(self, column: str, names: Sequence[str]) -> list[Segment]:
-        """All segments in one statement; quantiles are read segment by segment, since each has its own."""
+        """All segments in one statement, and their quantiles in three more."""
         quantiles = {name: metric for name, metric in self.used.items() if isinstance(metric, Quantile)}
         together = [term for term in self.terms if term.name not in quantiles]
         statement = segment_moments(self.rows, together, self._values, column, names)
         read = {(row["segment"], row["variant"]): row for row in (self.engine.rows(statement) if names else [])}
+        ordered = self._quantiles(column, names, quantiles)
         found = []
         for name in names:
             here = {value: read.get((name, value)) for value in self._values}
@@ -94,27 +96,56 @@ class _Reader:
                 blocks = tuple(moments_of(here[value], term) for value in self._values)
                 collected[self.used[term.name].name] = self._metric(term.name, blocks, self.reading, single=single)
             units = {variant: int((here[value] or _NONE)["units"]) for variant, value in self.census.values.items()}
-            collected |= self._quantiles(column, name, quantiles) if quantiles else {}
-            found.append(Segment(name, units, collected))
+            found.append(Segment(name, units, collected | ordered[name]))
         return found
 
-    def _quantiles(self, column: str, name: str, metrics: Mapping[str, Metric]) -> Collected:
-        rows = rows_of_segment(self.rows, column, name, self._values)
-        terms, reading, collected = self._prepare(rows, metrics)
-        statement = randomized_moments(rows, terms, self._values)
-        read: dict[Any, Any] = {row["variant"]: row for row in (self.engine.rows(statement) if terms else [])}
-        for term in terms:
-            blocks = tuple(moments_of(read.get(value), term) for value in self._values)
-            collected[self.used[term.name].name] = self._metric(term.name, blocks, reading)
-        return collected
+    def _quantiles(self, column: str, names: Sequence[str], metrics: Mapping[str, Quantile]) -> dict[str, Collected]:
+        """Each segment has quantiles of its own: its variants are read as if they were variants of the whole."""
+        rows = rows_by_segment(self.rows, column, self._values)
+        parts = [
+            self._with_values({v: cell_of(name, value) for v, value in self.census.values.items()}) for name in names
+        ]
+        orders = read_parts(self.engine, rows, parts, list(metrics.values()))
+        terms = {place: self._term_of_parts(metric, place, rows, parts, orders) for place, metric in metrics.items()}
+        asked = [term for term in terms.values() if term is not None]
+        values = [value for part in parts for value in part.values.values()]
+        statement = randomized_moments(rows, asked, values)
+        read: dict[Any, Any] = {row["variant"]: row for row in (self.engine.rows(statement) if asked else [])}
+        found: dict[str, Collected] = {}
+        for name, part, order in zip(names, parts, orders, strict=True):
+            found[name] = _refused(order, self.census)
+            for place, term in terms.items():
+                if term is not None and metrics[place].name not in found[name]:
+                    blocks = tuple(moments_of(read.get(value), term) for value in part.values.values())
+                    found[name][metrics[place].name] = self._metric(place, blocks, Reading({}, order))
+        return found
+
+    def _term_of_parts(
+        self,
+        metric: Quantile,
+        place: str,
+        rows: Rows,
+        parts: Sequence[Census],
+        orders: Sequence[Mapping[str, OrderStatistics]],
+    ) -> Term | None:
+        """One term for the quantiles of all segments that have one."""
+        known = [(part, order[metric.name]) for part, order in zip(parts, orders, strict=True)]
+        known = [(part, order) for part, order in known if order.reason is None]
+        if not known:
+            return None
+        values = [value for part, _ in known for value in part.values.values()]
+        together = OrderStatistics(tuple(quantile for _, order in known for quantile in order.quantile))
+        whole = self._with_values(dict(zip(values, values, strict=True)))
+        return term_of(metric, place, rows, whole, Reading({}, {metric.name: together}))
+
+    def _with_values(self, values: dict[str, str]) -> Census:
+        return replace(self.census, values=values)
 
     def _prepare(self, rows: Rows, metrics: Mapping[str, Metric]) -> tuple[list[Term], Reading, Collected]:
         """Read the segment's order statistics; return terms, what was read, and what cannot be computed."""
         ordered = [metric for metric in metrics.values() if isinstance(metric, Quantile)]
         orders = read_ahead(self.engine, rows, self.census, ordered).orders
-        reading = Reading(self.reading.caps, orders)
-        nothing = dict.fromkeys(self.census.rows, 0)
-        refused: Collected = {n: NotCollected(order.reason, nothing) for n, order in orders.items() if order.reason}
+        reading, refused = Reading(self.reading.caps, orders), _refused(orders, self.census)
         usable = {place: metric for place, metric in metrics.items() if metric.name not in refused}
         return (
             [term_of(metric, place, rows, self.census, reading) for place, metric in usable.items()],
@@ -136,6 +167,11 @@ class _Reader:
             is_rate_of_units=isinstance(metric, Proportion) and single and not metric.covariate,
             error=sketch_error(metric, reading),
         )
+
+
+def _refused(orders: Mapping[str, OrderStatistics], census: Census) -> Collected:
+    nothing = dict.fromkeys(census.rows, 0)
+    return {name: NotCollected(order.reason, nothing) for name, order in orders.items() if order.reason}
 
 
 _NONE: dict[str, Any] = {"units": 0}

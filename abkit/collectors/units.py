@@ -15,9 +15,10 @@ from abkit.collectors.engines import open_source
 from abkit.collectors.exposed import add_up_events
 from abkit.collectors.mixed import settle_units
 from abkit.collectors.observed import as_observed
+from abkit.collectors.orders import read_ahead
 from abkit.collectors.query import Rows, paired_units, randomized_units
 from abkit.collectors.source import Source
-from abkit.collectors.terms import read_ahead, term_of
+from abkit.collectors.terms import term_of
 from abkit.models import Experiment
 from abkit.stats.moments import Array
 

@@ -17,6 +17,7 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any], bool]] = {
     "moments of units": (MEANS, {"unit": "unit"}, False),
     "quantiles of units": ((*MEANS, Quantile("cost", 0.5), Quantile("before", 0.5)), {"unit": "unit"}, False),
     "looks": (MEANS, {"unit": "unit", "time": "at"}, False),
+    "quantiles of segments": ((*MEANS, Quantile("cost", 0.5)), {"unit": "unit", "segments": ["country"]}, False),
     "all parts": (MEANS, {"unit": "unit", "time": "at", "segments": ["country"]}, True),
 }
 _PERCENTILE = {
@@ -24,20 +25,22 @@ _PERCENTILE = {
     "moments of units": (3, 4),
     "quantiles of units": (5, 6),
     "looks": (5, 6),
+    "quantiles of segments": (10, 14),
     "all parts": (13, 22),
 }
-# Without percentile_cont each group of quantiles is ranked by itself.
-_RANK = _PERCENTILE | {"quantiles of units": (5, 9), "all parts": (13, 33)}
+# Without percentile_cont each metric's values are ranked by themselves.
+_RANK = _PERCENTILE | {"quantiles of units": (5, 7), "all parts": (13, 25)}
 PLAIN = {"arrow": _PERCENTILE | {"moments of rows": (0, 0)}, "postgresql": _PERCENTILE, "sqlite": _RANK}
 _PERCENTILE_WITH_CARE = {
     "moments of rows": (3, 3),
     "moments of units": (4, 5),
     "quantiles of units": (6, 9),
     "looks": (6, 7),
+    "quantiles of segments": (11, 17),
     "all parts": (14, 23),
 }
-# The units that count are looked up for each group.
-_RANK_WITH_CARE = _PERCENTILE_WITH_CARE | {"quantiles of units": (6, 15), "all parts": (14, 34)}
+# The units that count are looked up for each metric.
+_RANK_WITH_CARE = _PERCENTILE_WITH_CARE | {"quantiles of units": (6, 11), "all parts": (14, 26)}
 WITH_CARE = {"arrow": _PERCENTILE_WITH_CARE, "postgresql": _PERCENTILE_WITH_CARE, "sqlite": _RANK_WITH_CARE}
 
 
