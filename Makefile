@@ -12,13 +12,13 @@ report: .venv/.ready ## render a report for every experiment in examples/
 
 test: .venv/.ready-dev lint ## everything that is checked: lint, types, floors, unit, reference, notebook, end-to-end
 	@echo "== tests"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax -m "not spark"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax -m "not spark and not full"
 
 test-fast: .venv/.ready-dev ## the tests without the calibrations
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not spark"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not full and not spark"
 
-test-slow: .venv/.ready-dev ## the calibrations and the fault tests alone
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m slow tests
+test-slow: .venv/.ready-dev ## the calibrations and the fault tests alone, in full
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or full" tests
 
 test-spark: .venv/.ready-spark ## what runs on Spark (needs Java 17 or newer), with two workers
 	@echo "== spark"

@@ -74,9 +74,9 @@ def by_rows(what, lifts, frame, sizes, runs, seed):
     ("inference", "looks", "runs"),
     [
         ("fixed", 1, 120),
-        pytest.param("fixed", 1, 600, marks=SLOW),
-        pytest.param("group_sequential", 3, 250, marks=SLOW),
-        pytest.param("always_valid", 3, 250, marks=SLOW),
+        pytest.param("fixed", 1, 600, marks=pytest.mark.full),
+        pytest.param("group_sequential", 3, 250, marks=pytest.mark.full),
+        pytest.param("always_valid", 3, 250, marks=pytest.mark.full),
     ],
 )
 def test_it_predicts_what_simulated_rows_do(inference, looks, runs):

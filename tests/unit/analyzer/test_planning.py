@@ -225,7 +225,7 @@ def test_without_the_correction_it_would_ship_only_41_percent():
     assert plan.decision_at_planned_units.if_independent == pytest.approx(0.41, abs=0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_planned_power_holds_in_many_experiments():
     _, shipped, _ = check_ships(2500, 0.95, 0.95**4)
     assert shipped / 2500 > 0.8

@@ -443,7 +443,7 @@ def test_killed_while_loading_whole_batches_are_left(database_url: str, store: E
     kill_while_loading(database_url, store, root, [0.1, 0.3, 0.5])
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_killed_at_twenty_moments(database_url: str, store: Engine, root: Path) -> None:
     kill_while_loading(database_url, store, root, np.random.default_rng(7).uniform(0, 0.6, 20).tolist())
 

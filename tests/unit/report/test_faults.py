@@ -75,8 +75,8 @@ def test_no_reader_sees_a_torn_report_in_twenty_publications(tmp_path: Path) -> 
     assert (tmp_path / "latest").resolve().name == "run-20"
 
 
-@pytest.mark.slow
-def test_no_reader_sees_a_torn_report_in_twenty_renders(tmp_path: Path, root: Path) -> None:
+@pytest.mark.parametrize("renders", [2, pytest.param(20, marks=pytest.mark.full)])
+def test_no_reader_sees_a_torn_report_while_it_is_rendered(tmp_path: Path, root: Path, renders: int) -> None:
     target, out = str(root / "examples/headline/headline-sound.yml"), tmp_path / "out"
     latest = render_report(target, out).folder.parent / "latest"
     done, seen = threading.Event(), 0
@@ -91,11 +91,11 @@ def test_no_reader_sees_a_torn_report_in_twenty_renders(tmp_path: Path, root: Pa
 
     with ThreadPoolExecutor(1) as pool:
         reader = pool.submit(poll)
-        for _ in range(20):
+        for _ in range(renders):
             render_report(target, out)
         done.set()
         reader.result()
-    assert seen > 20
+    assert seen > renders
 
 
 PUBLISH_FOR_EVER = """
@@ -110,7 +110,7 @@ with locked(Path(folder)):
 """
 
 
-@pytest.mark.parametrize("moments", [6, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("moments", [6, pytest.param(50, marks=pytest.mark.full)])
 def test_a_kill_at_any_moment_leaves_latest_whole(tmp_path: Path, moments: int) -> None:
     rng = random.Random(moments)
     publish(tmp_path, "first", dict.fromkeys(NAMES, text_of("first")))
@@ -129,12 +129,12 @@ def test_a_kill_at_any_moment_leaves_latest_whole(tmp_path: Path, moments: int) 
     assert left == [".lock"]
 
 
-@pytest.mark.slow
-def test_a_kill_while_rendering_leaves_latest_whole_and_no_process(tmp_path: Path, root: Path) -> None:
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.full)])
+def test_a_kill_while_rendering_leaves_latest_whole_and_no_process(tmp_path: Path, root: Path, kills: int) -> None:
     target, out = str(root / "examples/headline/headline-sound.yml"), tmp_path / "out"
     before = render_report(target, out).folder
     rng = random.Random(7)
-    for _ in range(10):
+    for _ in range(kills):
         command = [sys.executable, "-m", "abkit", "report", target, "--out", str(out)]
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "PLANTED_RUN": str(tmp_path)})
         time.sleep(rng.uniform(0.5, 8))
