@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final
 
@@ -124,8 +125,10 @@ def _times(given: Any, size: int) -> Any:
     if given is None:
         return pa.nulls(size, pa.int64())
     if isinstance(given, list):
-        first = next((value for value in given if value is not None), None)
-        given = pa.array(given, pa.string() if isinstance(first, str) else pa.timestamp("us", "UTC"))
+        kinds = set(map(type, given)) - {type(None)}
+        if kinds != {str} and not all(issubclass(kind, datetime) for kind in kinds):  # Arrow takes 5 for a time
+            return None
+        given = pa.array(given, pa.string() if kinds == {str} else pa.timestamp("us", "UTC"))
     if pa.types.is_string(given.type) or pa.types.is_large_string(given.type):
         first = next((value for value in given.slice(0, 100).to_pylist() if value is not None), "")
         zoned = first.endswith(("Z", "+00:00"))

@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
@@ -191,6 +191,7 @@ def one_by_one(rows: list[dict[str, object]]) -> Iterator[dict[str, object]]:
 
 
 @given(st.lists(odd_rows, min_size=1, max_size=3))
+@example([{"user_id": "u1", "metric_type": "u1", "value": 1.5, "observed_at": 5}])
 def test_columns_hold_what_rows_hold(rows: list[dict[str, object]]) -> None:
     found = columns_of(rows, "e0")
     if found is not None:
