@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export MPLBACKEND := agg
 
-.PHONY: help report test test-fast test-slow test-spark bench docs lab lint lock clean
+.PHONY: help report test test-fast test-slow test-spark test-spark-full bench docs lab lint lock clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
 
@@ -18,10 +18,13 @@ test-fast: .venv/.ready-dev ## the tests without the calibrations
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not full and not spark"
 
 test-slow: .venv/.ready-dev ## the calibrations and the fault tests alone, in full
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or full" tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "(slow or full) and not spark" tests
 
 test-spark: .venv/.ready-spark ## what runs on Spark (needs Java 17 or newer), with two workers
 	@echo "== spark"
+	@$(BIN)/python -m pytest -n 0 -m "spark and not full" tests
+
+test-spark-full: .venv/.ready-spark ## the whole suite of engines on Spark
 	@$(BIN)/python -m pytest -n 0 -m spark tests
 
 bench: .venv/.ready-dev ## speed, as ratios measured in one run (BENCH="--users 10000000" for larger tables)

@@ -122,7 +122,11 @@ def run_all(page: Page, address: str) -> None:
 
 @pytest.mark.parametrize(
     ("lab", "name"),
-    [*(("light", name) for name in TUTORIALS), ("dark", "which_agent"), ("dark", "is_my_split_sound")],
+    [
+        ("light", "which_agent"),
+        ("dark", "is_my_split_sound"),
+        *(pytest.param("light", name, marks=pytest.mark.full) for name in TUTORIALS if name != "which_agent"),
+    ],
     indirect=["lab"],
 )
 def test_a_tutorial_runs_in_jupyterlab(
@@ -148,7 +152,11 @@ def test_a_tutorial_runs_in_jupyterlab(
 SLIDERS = {"plan": "ab.sample_size(", "traffic_simulation": "ab.simulate_split("}
 
 
-@pytest.mark.parametrize(("lab", "name"), [("light", "plan"), ("dark", "traffic_simulation")], indirect=["lab"])
+@pytest.mark.parametrize(
+    ("lab", "name"),
+    [("light", "plan"), pytest.param("dark", "traffic_simulation", marks=pytest.mark.full)],
+    indirect=["lab"],
+)
 def test_a_slider_moves_the_numbers_and_the_call(browser: Browser, lab: str, name: str, pictures: Path) -> None:
     pytest.importorskip("ipywidgets")
     page = browser.new_page(viewport={"width": 1200, "height": 6000})

@@ -28,7 +28,9 @@ from abkit.collectors import Source
 FRAMES = {"pandas": pa.Table.to_pandas, "polars": pl.from_arrow, "arrow": lambda rows: rows}
 FILES = ("parquet", "glob", "folder", "csv")
 DATABASES = ("sqlite", "postgresql")
-ENGINES = (*FRAMES, *FILES, *DATABASES, pytest.param("spark", marks=pytest.mark.spark))
+WITHOUT_SPARK = (*FRAMES, *FILES, *DATABASES)
+ENGINES = (*WITHOUT_SPARK, pytest.param("spark", marks=pytest.mark.spark))
+ENGINES_IN_FULL = (*WITHOUT_SPARK, pytest.param("spark", marks=[pytest.mark.spark, pytest.mark.full]))
 SKETCHING = tuple(engine for engine in ENGINES if engine not in DATABASES)
 
 

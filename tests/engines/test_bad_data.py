@@ -14,11 +14,11 @@ from abkit.errors import DataError
 from abkit.models import Experiment, Mean
 from abkit.snapshot import MetricMoments, Snapshot
 from abkit.stats import delta_method
-from tests.engines.conftest import ENGINES, Place
+from tests.engines.conftest import ENGINES_IN_FULL, Place
 from tests.engines.test_same_numbers import experiment
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-on_every_engine = pytest.mark.parametrize("place", ENGINES, indirect=True)
+on_every_engine = pytest.mark.parametrize("place", ENGINES_IN_FULL, indirect=True)
 
 
 def read(one: Experiment, place: Place, rows: dict[str, Any], **keys: Any) -> Snapshot:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from abkit.analyzer.analyzer import analyze_snapshot
 from abkit.collectors import Source, collect
 from abkit.models import Experiment, Mean, Proportion, Quantile, Ratio, Variant
-from tests.engines.conftest import ENGINES, Place
+from tests.engines.conftest import WITHOUT_SPARK, Place
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 UNITS = 90
@@ -89,8 +90,15 @@ def different(one: Any, other: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {one!r} and {other!r}"
 
 
-@pytest.mark.parametrize("keys", KEYS)
-@pytest.mark.parametrize("place", ENGINES, indirect=True)
+@pytest.mark.parametrize(
+    ("place", "keys"),
+    [
+        *product(WITHOUT_SPARK, KEYS),
+        pytest.param("spark", "rows", marks=pytest.mark.spark),
+        *(pytest.param("spark", keys, marks=[pytest.mark.spark, pytest.mark.full]) for keys in KEYS if keys != "rows"),
+    ],
+    indirect=["place"],
+)
 def test_every_engine_gives_the_same_analysis(place: Place, keys: str) -> None:
     assert list(different(analyzed(place(rows(), **KEYS[keys]), keys), expected(keys))) == []
 

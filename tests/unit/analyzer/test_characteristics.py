@@ -143,9 +143,8 @@ def test_the_result_prints_itself():
     assert result.to_dict()["scenarios"][0]["name"] == "no_effect"
 
 
-# What a design promises, at 20,000 experiments: shares with room for chance, 3 standard errors.
+# What a design promises, at so many experiments: shares with room for chance, 3 standard errors.
 
-RUNS = 20_000
 DESIGNS = [("fixed", 1), ("group_sequential", 14), ("always_valid", 14)]
 
 
@@ -165,37 +164,42 @@ def share(result: ScenarioResult, verdict: str = "ship") -> float:
     return result.probabilities[verdict]
 
 
-def room(rate: float) -> float:
-    return 3 * float(np.sqrt(rate * (1 - rate) / RUNS))
+def room(rate: float, runs: int) -> float:
+    return 3 * float(np.sqrt(rate * (1 - rate) / runs))
 
 
 @SLOW
+@pytest.mark.parametrize("runs", [1_000, pytest.param(20_000, marks=pytest.mark.full)])
 @pytest.mark.parametrize(("inference", "looks"), DESIGNS)
 class TestPromises:
-    def test_without_effect_it_ships_at_most_alpha(self, inference, looks):
-        assert share(run(promised(inference, looks), Scenario("no_effect"), runs=RUNS, looks=looks)) <= 0.05 + room(
+    def test_without_effect_it_ships_at_most_alpha(self, inference, looks, runs):
+        assert share(run(promised(inference, looks), Scenario("no_effect"), runs=runs, looks=looks)) <= 0.05 + room(
             0.05
         )
 
-    def test_the_design_effect_ships_at_least_with_the_planned_power(self, inference, looks):
-        result = run(promised(inference, looks), Scenario("better", {"success": 0.2}), runs=RUNS, looks=looks)
-        assert share(result) >= 0.8 - room(0.8)
+    def test_the_design_effect_ships_at_least_with_the_planned_power(self, inference, looks, runs):
+        result = run(promised(inference, looks), Scenario("better", {"success": 0.2}), runs=runs, looks=looks)
+        assert share(result) >= 0.8 - room(0.8, runs)
 
-    def test_a_guardrail_at_its_margin_ships_at_most_alpha(self, inference, looks):
+    def test_a_guardrail_at_its_margin_ships_at_most_alpha(self, inference, looks, runs):
         for name, margin in (("cost", 0.25), ("cost_per_calls", 0.3), ("score", -0.05)):
             scenario = Scenario(name, {"success": 0.5, name: margin})
-            assert share(run(promised(inference, looks), scenario, runs=RUNS, looks=looks)) <= 0.05 + room(0.05), name
+            assert share(run(promised(inference, looks), scenario, runs=runs, looks=looks)) <= 0.05 + room(
+                0.05, runs
+            ), name
 
-    def test_harm_of_any_size_ships_at_most_half_alpha(self, inference, looks):
+    def test_harm_of_any_size_ships_at_most_half_alpha(self, inference, looks, runs):
         for size in (-0.001, -0.02, -0.2):
             scenario = Scenario("harm", {"success": size})
-            assert share(run(promised(inference, looks), scenario, runs=RUNS, looks=looks)) <= 0.025 + room(0.025), size
+            assert share(run(promised(inference, looks), scenario, runs=runs, looks=looks)) <= 0.025 + room(
+                0.025, runs
+            ), size
 
-    def test_the_best_of_four_without_effect_ships_at_most_alpha(self, inference, looks):
+    def test_the_best_of_four_without_effect_ships_at_most_alpha(self, inference, looks, runs):
         what = promised(inference, looks, treatments=4)
-        assert share(run(what, Scenario("no_effect"), runs=RUNS, looks=looks)) <= 0.05 + room(0.05)
+        assert share(run(what, Scenario("no_effect"), runs=runs, looks=looks)) <= 0.05 + room(0.05, runs)
 
-    def test_a_broken_split_is_found(self, inference, looks):
+    def test_a_broken_split_is_found(self, inference, looks, runs):
         what = promised(inference, looks)
         scenario = Scenario("broken", shares=detectable_split(what))
-        assert share(run(what, scenario, runs=RUNS, looks=looks), "invalid") >= 0.95 - room(0.95)
+        assert share(run(what, scenario, runs=runs, looks=looks), "invalid") >= 0.95 - room(0.95, runs)

@@ -17,6 +17,8 @@ HOSTILE = {
     "template": "{{7*7}}${7*7}%s%n",
     "line ends": "a\r\nSet-Cookie: a=b",
 }
+ALWAYS = {"statement", "nul", "half a character", "line ends"}
+KINDS = [kind if kind in ALWAYS else pytest.param(kind, marks=pytest.mark.full) for kind in HOSTILE]
 NEVER = {"nul", "half a character"}
 SIZE = {"10 kB"}
 
@@ -44,7 +46,7 @@ def sent(client: Any, method: str, path: str, body: Any) -> Any:
     return client(method, path, content=json.dumps(body).encode(), headers={"Content-Type": "application/json"})
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("kind", KINDS)
 def test_hostile_text_in_every_field(client: Any, body: dict[str, Any], running: str, kind: str) -> None:
     text = HOSTILE[kind]
     body["variants"][0]["config"] = {"prompt": {"system": ["x"]}}
@@ -82,7 +84,7 @@ def test_hostile_text_in_every_field(client: Any, body: dict[str, Any], running:
     assert client("GET", f"{EXPERIMENTS}/{running}").json()["status"] == "running"
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("kind", KINDS)
 def test_hostile_text_in_every_address(client: Any, running: str, kind: str) -> None:
     text = quote(HOSTILE[kind].encode("utf-8", "surrogatepass"), safe="")
     paths = [(method, path) for path, found in client.app.openapi()["paths"].items() for method in found if "{" in path]
