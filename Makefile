@@ -58,13 +58,13 @@ clean: ## remove the environment and caches
 
 define install
 	@echo "== installing $(1)"
-	@if command -v uv >/dev/null 2>&1; then uv pip install -q -p $(BIN)/python --compile-bytecode -r $(1) && uv pip install -q -p $(BIN)/python --no-deps -e . ; \
-	else $(BIN)/python -m pip install -q --no-deps -r $(1) && $(BIN)/python -m pip install -q --no-deps -e . ; fi
+	@if command -v uv >/dev/null 2>&1; then uv pip install -q -p $(BIN)/python --compile-bytecode $(2) -r $(1) ; \
+	else $(BIN)/python -m pip install -q --no-deps $(2) -r $(1) ; fi
 	@touch $@
 endef
 
 .venv/.ready: requirements.lock pyproject.toml | .venv/bin/python
-	$(call install,requirements.lock)
+	$(call install,requirements.lock,-e .)
 
 .venv/.ready-dev: requirements-dev.lock .venv/.ready
 	$(call install,requirements-dev.lock)
