@@ -174,7 +174,7 @@ def room(rate: float, runs: int) -> float:
 class TestPromises:
     def test_without_effect_it_ships_at_most_alpha(self, inference, looks, runs):
         assert share(run(promised(inference, looks), Scenario("no_effect"), runs=runs, looks=looks)) <= 0.05 + room(
-            0.05
+            0.05, runs
         )
 
     def test_the_design_effect_ships_at_least_with_the_planned_power(self, inference, looks, runs):
