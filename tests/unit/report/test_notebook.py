@@ -64,8 +64,11 @@ def test_a_run_that_did_not_reach_its_end_is_a_failure(tmp_path: Path, fault: st
 def test_a_sleeping_cell_is_ended_in_time_and_its_process_too(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     cell = f"import os, pathlib, time\npathlib.Path({str(pid_file)!r}).write_text(str(os.getpid()))\ntime.sleep(300)"
-    with pytest.raises(TimeLimitError, match="ran longer than 6 s"):
-        run(tmp_path, cell, SENTINEL, timeout=6)
+    for limit in (6, 60):  # on a busy machine a kernel may not even have started after six seconds
+        with pytest.raises(TimeLimitError, match=f"ran longer than {limit} s"):
+            run(tmp_path, cell, SENTINEL, timeout=limit)
+        if pid_file.exists():
+            break
     assert not Path(f"/proc/{pid_file.read_text()}").exists() or "Z" in _state(int(pid_file.read_text()))
 
 
