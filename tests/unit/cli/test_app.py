@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from abkit.cli import main
+
 
 def abkit(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "abkit", *arguments]
@@ -42,19 +44,36 @@ def test_analyze_prints_a_table(root: Path) -> None:
         (["--version"], 0, ""),
     ],
 )
-def test_exit_codes_and_messages(tmp_path: Path, root: Path, arguments: list[str], code: int, said: str) -> None:
+def test_exit_codes_and_messages(
+    tmp_path: Path,
+    root: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+    said: str,
+) -> None:
     warming = root / "examples/agents/warming.yml"
     text = warming.read_text()
     (tmp_path / "bad.yml").write_text(text.replace("traffic_percentage: 50,", "traffic_percentage: 40,"))
     (tmp_path / "empty.yml").write_text(text.replace("humaneval_runs.csv.gz", "empty.csv"))
     (tmp_path / "empty.csv").write_text("")
     places = {"warming": warming, "bad": tmp_path / "bad.yml", "empty": tmp_path / "empty.yml"}
-    done = abkit(*(part.format(**places) for part in arguments), cwd=tmp_path)
-    assert done.returncode == code, done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main([part.format(**places) for part in arguments])
+    told = capsys.readouterr()
+    assert int(end.value.code or 0) == code, told.err
+    assert said in told.err
+    assert "Traceback" not in told.err
     if code:
-        assert done.stdout == ""
+        assert told.out == ""
+
+
+def test_an_error_is_the_exit_code_of_the_process_and_no_traceback(tmp_path: Path) -> None:
+    done = abkit("analyze", "absent.yml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("error: no experiment file 'absent.yml'")
 
 
 def test_a_gate_that_fires_is_an_exit_code_of_its_own(tmp_path: Path, root: Path) -> None:
