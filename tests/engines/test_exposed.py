@@ -58,7 +58,7 @@ def exposures() -> pd.DataFrame:
         {
             "user": [f"u{one:03d}" for one in unit],
             "variant": np.array(["a", "b"])[unit % 2],
-            "at": pd.Timestamp("2026-03-01") + pd.to_timedelta(rng.integers(0, 4 * 86_400, UNITS), unit="s"),
+            "at": pd.Timestamp("2026-01-10") + pd.to_timedelta(rng.integers(0, 4 * 86_400, UNITS), unit="s"),
             "country": np.array(["fr", "de", "it"])[unit % 3],
             "before": rng.normal(5, 1, UNITS),
             "kept": unit % 10 > 0,
@@ -74,7 +74,7 @@ def events(exposures: pd.DataFrame) -> pd.DataFrame:
     rng = np.random.default_rng(4)
     size = 1_500
     first = exposures.groupby("user")["at"].min()
-    times = pd.Timestamp("2026-02-27") + pd.to_timedelta(rng.integers(0, 12 * 86_400, size), unit="s")
+    times = pd.Timestamp("2026-01-08") + pd.to_timedelta(rng.integers(0, 12 * 86_400, size), unit="s")
     who = np.array([f"u{one:03d}" for one in rng.integers(0, UNITS + STRANGERS, size)])
     made = pd.DataFrame({"who": who, "happened": times})
     edges = pd.DataFrame({"who": "u001", "happened": [first["u001"], first["u001"] + DAY, first["u001"] + 3 * DAY]})
@@ -153,12 +153,12 @@ def test_all_windows_given_reads_no_event_after_the_longest(exposures: pd.DataFr
 
 
 def test_what_is_after_as_of_does_not_count(exposures: pd.DataFrame, events: pd.DataFrame) -> None:
-    end = pd.Timestamp("2026-03-03")
+    end = pd.Timestamp("2026-01-12")
     snapshot = collect(experiment(Mean("revenue")), in_frames(exposures, events), now=NOW, as_of=end.tz_localize("UTC"))
     until = by_hand(exposures[exposures["at"] <= end], events[events["happened"] <= end])
     assert sum(snapshot.units.values()) == len(until) < UNITS
     assert level(snapshot.metrics, "revenue", 0) == pytest.approx(until[until["variant"] == "a"]["revenue"].mean())  # type: ignore[arg-type]
-    assert snapshot.as_of == "2026-03-03T00:00:00Z"
+    assert snapshot.as_of == "2026-01-12T00:00:00Z"
 
 
 def test_filters_are_those_of_exposures(exposures: pd.DataFrame, events: pd.DataFrame) -> None:
@@ -220,7 +220,7 @@ def _changed(frame: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
 def test_bad_events_are_told(
     exposures: pd.DataFrame, events: pd.DataFrame, column: str, value: Any, metric: Metric, told: str
 ) -> None:
-    exposed = events.assign(who="u001", happened=pd.Timestamp("2026-03-08"))
+    exposed = events.assign(who="u001", happened=pd.Timestamp("2026-01-17"))
     with pytest.raises(DataError, match=told):
         collect(experiment(metric), in_frames(exposures, _changed(exposed, column, value)), now=NOW)
 

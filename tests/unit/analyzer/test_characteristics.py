@@ -73,7 +73,7 @@ def by_rows(what, lifts, frame, sizes, runs, seed):
 @pytest.mark.parametrize(
     ("inference", "looks", "runs"),
     [
-        ("fixed", 1, 120),
+        ("fixed", 1, 50),
         pytest.param("fixed", 1, 600, marks=pytest.mark.full),
         pytest.param("group_sequential", 3, 250, marks=pytest.mark.full),
         pytest.param("always_valid", 3, 250, marks=pytest.mark.full),

@@ -1,3 +1,5 @@
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -8,13 +10,23 @@ import pytest
 from abkit.cli import main
 
 
-def abkit(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def process(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command line as a person calls it."""
     command = [sys.executable, "-m", "abkit", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
+def abkit(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The same in this process, which has loaded everything."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd or "."), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+    return subprocess.CompletedProcess(arguments, int(end.value.code or 0), out.getvalue(), err.getvalue())
+
+
 def test_analyze_prints_data_on_stdout_and_nothing_on_stderr(root: Path) -> None:
-    done = abkit("analyze", str(root / "examples/agents/warming.yml"), "--json")
+    done = process("analyze", str(root / "examples/agents/warming.yml"), "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["decision"]["verdict"] == "do_not_ship"
 
@@ -44,34 +56,23 @@ def test_analyze_prints_a_table(root: Path) -> None:
         (["--version"], 0, ""),
     ],
 )
-def test_exit_codes_and_messages(
-    tmp_path: Path,
-    root: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-    code: int,
-    said: str,
-) -> None:
+def test_exit_codes_and_messages(tmp_path: Path, root: Path, arguments: list[str], code: int, said: str) -> None:
     warming = root / "examples/agents/warming.yml"
     text = warming.read_text()
     (tmp_path / "bad.yml").write_text(text.replace("traffic_percentage: 50,", "traffic_percentage: 40,"))
     (tmp_path / "empty.yml").write_text(text.replace("humaneval_runs.csv.gz", "empty.csv"))
     (tmp_path / "empty.csv").write_text("")
     places = {"warming": warming, "bad": tmp_path / "bad.yml", "empty": tmp_path / "empty.yml"}
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as end:
-        main([part.format(**places) for part in arguments])
-    told = capsys.readouterr()
-    assert int(end.value.code or 0) == code, told.err
-    assert said in told.err
-    assert "Traceback" not in told.err
+    done = abkit(*(part.format(**places) for part in arguments), cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
     if code:
-        assert told.out == ""
+        assert done.stdout == ""
 
 
 def test_an_error_is_the_exit_code_of_the_process_and_no_traceback(tmp_path: Path) -> None:
-    done = abkit("analyze", "absent.yml", cwd=tmp_path)
+    done = process("analyze", "absent.yml", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith("error: no experiment file 'absent.yml'")
 
@@ -102,7 +103,7 @@ def test_init_then_report_in_an_empty_folder(tmp_path: Path) -> None:
     wanted = {"explore.ipynb", "experiment_report.ipynb", "plan.ipynb", "tutorials/which_agent.ipynb", "warming.yml"}
     assert wanted <= made
     assert "humaneval_runs.csv.gz" in made
-    assert abkit("report", "warming.yml", cwd=tmp_path).returncode == 0
+    assert process("report", "warming.yml", cwd=tmp_path).returncode == 0
     assert (tmp_path / "reports/warming/latest/report.html").is_file()
     again = abkit("init", cwd=tmp_path)
     assert again.returncode == 2
@@ -110,6 +111,6 @@ def test_init_then_report_in_an_empty_folder(tmp_path: Path) -> None:
 
 
 def test_doctor_finds_nothing_wrong_here() -> None:
-    done = abkit("doctor")
+    done = process("doctor")
     assert done.returncode == 0, done.stdout
     assert "FAIL" not in done.stdout

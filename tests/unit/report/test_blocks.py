@@ -205,7 +205,9 @@ def test_effects_of_an_invalid_experiment_are_folded_and_marked_in_words() -> No
     assert "not usable" in card
 
 
-@pytest.mark.parametrize(("metrics", "treatments", "limit"), [(10, 1, 1_000_000), (50, 3, 3_000_000)])
+@pytest.mark.parametrize(
+    ("metrics", "treatments", "limit"), [(10, 1, 1_000_000), pytest.param(50, 3, 3_000_000, marks=pytest.mark.full)]
+)
 def test_the_page_stays_small(metrics: int, treatments: int, limit: int) -> None:
     page = page_of(analysis_of(metrics, treatments, units=800))
     assert len(page.encode()) < limit
