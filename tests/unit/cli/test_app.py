@@ -19,9 +19,13 @@ def process(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPro
 def abkit(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """The same in this process, which has loaded everything."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.chdir(cwd or "."), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        with pytest.raises(SystemExit) as end:
-            main(arguments)
+    with (
+        contextlib.chdir(cwd or "."),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as end,
+    ):
+        main(arguments)
     return subprocess.CompletedProcess(arguments, int(end.value.code or 0), out.getvalue(), err.getvalue())
 
 
