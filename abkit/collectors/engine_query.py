@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Float,
+    FromClause,
     Insert,
     Integer,
     MetaData,
@@ -86,6 +87,18 @@ def kept_rows(statement: Select[Any]) -> tuple[Table, Insert]:
     columns = [Column(quoted_name(part.name, quote=True), part.type) for part in statement.selected_columns]
     kept = Table(f"abkit_kept_{uuid.uuid4().hex}", MetaData(), *columns, prefixes=["TEMPORARY"])
     return kept, insert(kept).from_select(list(kept.columns), statement)
+
+
+def types_of(rows: FromClause) -> dict[str, str]:
+    """Return the types of the columns of a table or a statement.
+
+    Examples
+    --------
+    >>> from sqlalchemy import Text, column, table
+    >>> types_of(table("t", column("x", Text)))
+    {'x': 'VARCHAR'}
+    """
+    return {part.name: type_name(part.type) for part in rows.columns}
 
 
 def type_name(kind: Any) -> str:

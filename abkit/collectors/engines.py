@@ -17,7 +17,7 @@ from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from abkit.collectors.dialects import SQLITE_FUNCTION, number_in
-from abkit.collectors.engine_query import duckdb_query, kept_rows, spark_query, type_name
+from abkit.collectors.engine_query import duckdb_query, kept_rows, spark_query, type_name, types_of
 from abkit.collectors.failures import opening, reading, reason
 from abkit.collectors.files import read_files
 from abkit.collectors.source import Source
@@ -44,8 +44,8 @@ class Engine(Protocol):
     def open(self, source: Source) -> tuple[FromClause, dict[str, str]]:
         """Return the rows of a source, beside those that are open already, and the types of their columns."""
 
-    def keep(self, statement: Select[Any]) -> FromClause:
-        """Run a statement and keep its rows here for those that follow."""
+    def keep(self, statement: Select[Any]) -> tuple[FromClause, dict[str, str]]:
+        """Run a statement and return its rows, kept here for those that follow, and the types of their columns."""
 
     def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
         """Run a statement and return its rows as dicts."""
@@ -90,12 +90,12 @@ class DuckDB:
         types = {column: str(kind) for column, kind in zip(read.columns, read.types, strict=True)}
         return table(name, *map(column, types)), types
 
-    def keep(self, statement: Select[Any]) -> FromClause:  # noqa: D102
+    def keep(self, statement: Select[Any]) -> tuple[FromClause, dict[str, str]]:  # noqa: D102
         kept, insertion = kept_rows(statement)
         with reading(self._where, duckdb.Error):
             self._connection.execute(*duckdb_query(CreateTable(kept)))
             self._connection.execute(*duckdb_query(insertion))
-        return kept
+        return kept, types_of(kept)
 
     def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:  # noqa: D102
         with reading(self._where, duckdb.Error):
@@ -136,15 +136,15 @@ class Database:
     def open(self, source: Source) -> tuple[FromClause, dict[str, str]]:  # noqa: D102
         with opening(source.where, SQLAlchemyError):
             found = _selectable(source)
-        return found, {part.name: type_name(part.type) for part in found.columns}
+        return found, types_of(found)
 
-    def keep(self, statement: Select[Any]) -> FromClause:  # noqa: D102
+    def keep(self, statement: Select[Any]) -> tuple[FromClause, dict[str, str]]:  # noqa: D102
         kept, insertion = kept_rows(statement)
         with reading("the data", SQLAlchemyError):
             kept.create(self._connection)
             self._kept.append(kept)
             self._connection.execute(insertion)
-        return kept
+        return kept, types_of(kept)
 
     def _prepare(self) -> None:
         """Set up the session."""
@@ -211,10 +211,10 @@ class Spark:
     def open(self, source: Source) -> tuple[FromClause, dict[str, str]]:  # noqa: D102
         return self._view(spark_frame(self._session, source.table, source.where))
 
-    def keep(self, statement: Select[Any]) -> FromClause:  # noqa: D102
+    def keep(self, statement: Select[Any]) -> tuple[FromClause, dict[str, str]]:  # noqa: D102
         with reading(self._where, spark_errors()):
             self._kept.append(self._run(statement).cache())
-            return self._view(self._kept[-1])[0]
+            return self._view(self._kept[-1])
 
     def _view(self, frame: Any) -> tuple[FromClause, dict[str, str]]:
         name = f"{_TABLE}_{uuid.uuid4().hex}"

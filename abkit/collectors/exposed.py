@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from abkit.collectors.census import require_columns
-from abkit.collectors.engine_query import type_name
 from abkit.collectors.engines import Engine
 from abkit.collectors.exposed_query import Part, add_up, count_equal, count_events, count_used
 from abkit.collectors.query import Rows, first_unreadable
@@ -114,8 +113,8 @@ def add_up_events(
     covariates = list(dict.fromkeys(metric.covariate for metric, _ in experiment.metrics if metric.covariate))
     _check_exposures(exposures, covariates, source)
     parts = {part: None for metric, _ in experiment.metrics for part in _parts(metric)}
-    kept = engine.keep(add_up(exposures, happened, list(parts), source.data.segments, covariates))
-    engine.table, engine.types = kept, {part.name: type_name(part.type) for part in kept.columns}
+    kept, types = engine.keep(add_up(exposures, happened, list(parts), source.data.segments, covariates))
+    engine.table, engine.types = kept, types
     windows = sorted({metric.window for metric, _ in experiment.metrics if metric.window is not None})
     latest = limit if limit is not None else float(found["last"] or 0.0)
     used = engine.rows(count_used(kept, source.data.unit or "", source.data.time or "", windows, latest))[0]
