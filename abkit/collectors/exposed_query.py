@@ -29,7 +29,7 @@ class Part:
     def name(self) -> str:
         """What to call it beside the columns of the exposures."""
         when = "after exposure" if self.window is None else f"within {self.window:g} days"
-        return f"{self.column}, ever {when}" if self.is_rate else f"{self.column} {when}"
+        return f"{self.column} ever {when}" if self.is_rate else f"{self.column} {when}"
 
 
 def count_events(events: Rows, columns: Sequence[str]) -> Select[Any]:

@@ -19,7 +19,7 @@ from abkit.errors import DataError, DefinitionError, NotFoundError
 from abkit.models import Experiment, Mean, Proportion, Quantile, Ratio, Variant
 from abkit.models.metric import Metric
 from abkit.snapshot import MetricMoments
-from tests.engines.conftest import ENGINES, Place
+from tests.engines.conftest import ENGINES_IN_FULL, Place
 from tests.engines.plans import counting
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -118,7 +118,7 @@ def in_frames(exposures: pd.DataFrame, events: pd.DataFrame, **keys: Any) -> Sou
     return Source.frame(exposures, **EXPOSURES, **keys).with_events(Source.frame(events, **EVENTS))
 
 
-@pytest.mark.parametrize("place", ENGINES, indirect=True)
+@pytest.mark.parametrize("place", ENGINES_IN_FULL, indirect=True)
 def test_every_engine_adds_up_what_pandas_does(both: Source, exposures: pd.DataFrame, events: pd.DataFrame) -> None:
     snapshot = collect(experiment(*METRICS), both, now=NOW)
     analysis = analyze_snapshot(experiment(*METRICS), snapshot)
