@@ -33,3 +33,14 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def iso(moment: datetime) -> str:
+    """Return a time in ISO form with Z.
+
+    Examples
+    --------
+    >>> iso(datetime(2026, 11, 22, tzinfo=UTC))
+    '2026-11-22T00:00:00Z'
+    """
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -95,12 +95,7 @@ def _changed(experiment: Experiment, chosen: Sequence[Metric], change: dict[str,
     def changed(metric: Any) -> Any:
         return replace(metric, **change) if metric.name in names else metric
 
-    return replace(
-        experiment,
-        primary_metric=changed(experiment.primary_metric),
-        guardrail_metrics=[changed(metric) for metric in experiment.guardrail_metrics],
-        secondary_metrics=[changed(metric) for metric in experiment.secondary_metrics],
-    )
+    return experiment.with_metrics(changed)
 
 
 def judge_alternative(

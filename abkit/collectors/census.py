@@ -83,12 +83,17 @@ def check_columns(types: Mapping[str, str], experiment: Experiment, data: Data, 
     NotFoundError
         Naming every absent column, who asks for it, and the nearest one there is.
     """
-    asked = [(data.variant, "data.variant"), (data.unit, "data.unit"), (data.time, "data.time")]
-    asked += [(name, "data.where") for name in data.where] + [(name, "data.segments") for name in data.segments]
+    asked = columns_asked(data)
     for metric, role in experiment.metrics:
         asked += [(name, f"{role} metric {metric.name!r}") for name in metric.columns]
         asked.append((metric.covariate, f"covariate of {metric.name!r}"))
     require_columns(types, asked, where)
+
+
+def columns_asked(data: Data) -> list[tuple[str | None, str]]:
+    """Return the columns that the data's meaning names, and beside each of them where."""
+    asked = [(data.variant, "data.variant"), (data.unit, "data.unit"), (data.time, "data.time")]
+    return asked + [(name, "data.where") for name in data.where] + [(name, "data.segments") for name in data.segments]
 
 
 def require_columns(types: Mapping[str, str], asked: Sequence[tuple[str | None, str]], where: str) -> None:

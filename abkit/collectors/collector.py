@@ -31,6 +31,7 @@ from abkit.collectors.terms import Reading, level_of, offsets_of, sketch_error, 
 from abkit.errors import NotFoundError, ParameterError
 from abkit.models import Experiment, Proportion, Ratio
 from abkit.models.metric import Metric
+from abkit.plain import iso
 from abkit.snapshot import MetricMoments, NotCollected, Snapshot
 from abkit.stats import Moments, equal_shares
 
@@ -83,7 +84,7 @@ def collect(
             return _collect(engine, experiment, source, swept, now, as_of, details=details)
         exposed = add_up_events(engine, experiment, source, events, as_of)
         snapshot = _collect(engine, exposed.experiment, exposed.source, None, now, as_of, details=details)
-        return exposed.describe(snapshot, source.fingerprint())
+        return exposed.describe(snapshot)
 
 
 def _collect(
@@ -183,12 +184,12 @@ def _snapshot(experiment: Experiment, source: Source, read: _Read, now: datetime
     return Snapshot(
         variants=tuple(read.census.values),
         design=source.data.design,
-        as_of=_iso(as_of or (now if last is None else datetime.fromtimestamp(last, UTC))),
+        as_of=iso(as_of or (now if last is None else datetime.fromtimestamp(last, UTC))),
         fingerprint=source.fingerprint() or _fingerprint(read.blocks, read.counts),
         rows_left_out=read.census.rows_left_out,
         metrics=collected,
         has_time=source.data.time is not None,
-        first_seen=None if first is None else _iso(datetime.fromtimestamp(first, UTC)),
+        first_seen=None if first is None else iso(datetime.fromtimestamp(first, UTC)),
         days=read.census.days,
         **read.counts,
     )
@@ -209,7 +210,8 @@ def _duplicates(engine: Engine, rows: Rows, read: _Read, source: Source) -> int 
         return 0 if source.long else None
     if read.counts["rows"] == read.counts["units"] and not read.counts.get("contaminated_units"):
         return 0
-    return int(engine.rows(count_duplicates(rows, list(read.census.values.values())))[0]["duplicates"])
+    counts = rows.of_variants(list(read.census.values.values()))
+    return int(engine.rows(count_duplicates(rows.table, counts))[0]["duplicates"])
 
 
 def _metric_moments(metric: Metric, read: _Read, covariate: str | None, *, long: bool) -> MetricMoments:
@@ -287,7 +289,3 @@ def _fingerprint(blocks: Mapping[str, tuple[Moments, ...]], counts: Mapping[str,
         for block in blocks[name]:
             digest.update(block.n.tobytes() + block.mean.tobytes() + block.covariance.tobytes())
     return f"sha256:{digest.hexdigest()}"
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from abkit.collectors.census import require_columns
+from sqlalchemy import true
+
+from abkit.collectors.census import columns_asked, require_columns
 from abkit.collectors.engines import Engine
-from abkit.collectors.exposed_query import Part, add_up, count_equal, count_events, count_used
-from abkit.collectors.query import Rows, first_unreadable
+from abkit.collectors.exposed_query import Part, add_up, count_events, count_used
+from abkit.collectors.query import Rows, count_duplicates, first_unreadable
 from abkit.collectors.source import Source
 from abkit.errors import DataError, DefinitionError
 from abkit.models import Experiment, Metric, Proportion, Ratio
+from abkit.plain import iso
 from abkit.snapshot import NotCollected, Snapshot
 
 COUNT = "events"
@@ -46,7 +49,7 @@ class Exposed:
     duplicates: int
     still_open: Mapping[str, int]
 
-    def describe(self, snapshot: Snapshot, fingerprint: str | None) -> Snapshot:
+    def describe(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot of the totals as one of the exposures and events."""
         units, metrics = sum(snapshot.units.values()), dict(snapshot.metrics)
         for metric, _ in self.experiment.metrics:
@@ -54,11 +57,9 @@ class Exposed:
             if waiting and not isinstance(collected, NotCollected):
                 note = f"the {metric.window:g} days of {waiting:,} of {units:,} units are not over yet"
                 metrics[metric.name] = replace(collected, notes=(*collected.notes, note))
-        last = datetime.fromtimestamp(self.last_second, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         return replace(
             snapshot,
-            as_of=max(snapshot.as_of, last),
-            fingerprint=fingerprint or snapshot.fingerprint,
+            as_of=max(snapshot.as_of, iso(datetime.fromtimestamp(self.last_second, UTC))),
             rows_left_out=snapshot.rows_left_out + self.left_out,
             duplicated_rows=self.duplicates,
             metrics=metrics,
@@ -125,11 +126,11 @@ def add_up_events(
         )
     still_open = {window: int(used[f"open_{at}"]) for at, window in enumerate(windows)}
     return Exposed(
-        replace(experiment, **_of_totals(experiment)),
-        replace(source, data=replace(source.data, where={}, events=None), events=None),
+        experiment.with_metrics(_of_totals),
+        replace(source, data=replace(source.data, where={})),
         float(used["last"]),
         int(found["events"]) - int(used["events"] or 0),
-        int(engine.rows(count_equal(happened.table))[0]["duplicates"]),
+        int(engine.rows(count_duplicates(happened.table, true()))[0]["duplicates"]),
         {metric.name: still_open[metric.window] for metric, _ in experiment.metrics if metric.window is not None},
     )
 
@@ -163,26 +164,15 @@ def _open_events(
 
 
 def _check_exposures(exposures: Rows, covariates: list[str], source: Source) -> None:
-    data = source.data
-    asked = [(data.variant, "data.variant"), (data.unit, "data.unit"), (data.time, "data.time")]
-    asked += [(name, "data.where") for name in data.where] + [(name, "data.segments") for name in data.segments]
-    require_columns(exposures.types, [*asked, *((name, "a covariate") for name in covariates)], source.where)
+    asked = [*columns_asked(source.data), *((name, "a covariate") for name in covariates)]
+    require_columns(exposures.types, asked, source.where)
 
 
 def _parts(metric: Metric) -> list[Part]:
     return [Part(name, metric.window, isinstance(metric, Proportion)) for name in metric.columns]
 
 
-def _of_totals(experiment: Experiment) -> dict[str, Any]:
-    """The metrics by role, each pointed at the columns of its totals."""
-    return {
-        "primary_metric": _pointed(experiment.primary_metric),
-        "guardrail_metrics": [_pointed(metric) for metric in experiment.guardrail_metrics],
-        "secondary_metrics": [_pointed(metric) for metric in experiment.secondary_metrics],
-    }
-
-
-def _pointed(metric: Any) -> Any:
+def _of_totals(metric: Any) -> Any:
     names = [part.name for part in _parts(metric)]
     if isinstance(metric, Ratio):
         return replace(metric, numerator=names[0], denominator=names[1])

@@ -44,13 +44,6 @@ def count_events(events: Rows, columns: Sequence[str]) -> Select[Any]:
     )
 
 
-def count_equal(table: FromClause) -> Select[Any]:
-    """Count rows that are equal to an earlier one in every column."""
-    distinct = select(*table.c).distinct().subquery()
-    everything = select(func.count()).select_from(table).scalar_subquery()
-    return select((everything - func.count()).label("duplicates")).select_from(distinct)
-
-
 def add_up(
     exposures: Rows, events: Rows, parts: Sequence[Part], segments: Sequence[str], covariates: Sequence[str]
 ) -> Select[Any]:

@@ -10,33 +10,32 @@ import duckdb
 from abkit.errors import DataError
 
 
-@contextlib.contextmanager
-def opening(where: str, kind: type[Exception]) -> Iterator[None]:
+def opening(where: str, kind: type[Exception]) -> contextlib.AbstractContextManager[None]:
     """Say that data cannot be opened, and why, where an engine's error says so.
 
     Raises
     ------
     DataError
     """
-    try:
-        yield
-    except kind as error:
-        raise DataError(f"cannot read {where}: {_first_line(error)}") from None
+    return _told(kind, f"cannot read {where}")
 
 
-@contextlib.contextmanager
-def reading(where: str, kind: type[Exception]) -> Iterator[None]:
+def reading(where: str, kind: type[Exception]) -> contextlib.AbstractContextManager[None]:
     """Say that data cannot be read to its end, and why, where an engine's error says so.
 
     Raises
     ------
     DataError
     """
+    return _told(kind, f"{where} cannot be read to its end", "; mend that line" if kind is duckdb.Error else "")
+
+
+@contextlib.contextmanager
+def _told(kind: type[Exception], what: str, way_out: str = "") -> Iterator[None]:
     try:
         yield
     except kind as error:
-        mend = "; mend that line" if kind is duckdb.Error else ""
-        raise DataError(f"{where} cannot be read to its end: {_first_line(error)}{mend}") from None
+        raise DataError(f"{what}: {_first_line(error)}{way_out}") from None
 
 
 def reason(error: Exception) -> str:

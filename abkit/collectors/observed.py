@@ -73,12 +73,7 @@ def observed_source(
 
 def as_observed(experiment: Experiment) -> Experiment:
     """Return the experiment as its rows are to be read: the other metrics of a row are elsewhere, not missing."""
-    return replace(
-        experiment,
-        primary_metric=_as_observed(experiment.primary_metric),
-        guardrail_metrics=[_as_observed(metric) for metric in experiment.guardrail_metrics],
-        secondary_metrics=[_as_observed(metric) for metric in experiment.secondary_metrics],
-    )
+    return experiment.with_metrics(_as_observed)
 
 
 def _as_observed(metric: Any) -> Any:

@@ -79,8 +79,10 @@ def _read(
     for part, found in zip(parts, orders, strict=True):
         for metric in ordered:
             if metric.name not in found:
-                order = _order if metric.method == "exact" else _sketched_order
-                found[metric.name] = order(metric, part, counts, read if order is _order else corrected)
+                if metric.method == "exact":
+                    found[metric.name] = _order(metric, part, counts, read)
+                else:
+                    found[metric.name] = _sketched_order(metric, part, counts, corrected)
     return read, orders
 
 

@@ -74,9 +74,10 @@ def quantiles_by_rank(rows: Rows, wanted: Sequence[Wanted], values: Sequence[str
     Those of one metric in several variants are read off one pass.
     """
     found = []
-    of_all = dict.fromkeys((one.name, one.variant is None) for one in wanted)
-    for group, (name, is_pooled) in enumerate(of_all):
-        places = [at for at, one in enumerate(wanted) if (one.name, one.variant is None) == (name, is_pooled)]
+    of_metric: dict[tuple[str, bool], list[int]] = {}
+    for (name, variant), places in grouped(wanted).items():
+        of_metric.setdefault((name, variant is None), []).extend(places)
+    for group, ((_, is_pooled), places) in enumerate(of_metric.items()):
         number = wanted[places[0]].value
         within = None if is_pooled else rows.variant
         rank = (func.row_number().over(partition_by=within, order_by=number) - 1).label("rank")

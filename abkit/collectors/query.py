@@ -209,10 +209,10 @@ def first_unreadable(rows: Rows, name: str) -> Select[Any]:
     return select(cast(rows.raw(name), Text).label("value")).where(strange).limit(1)
 
 
-def count_duplicates(rows: Rows, values: Sequence[str]) -> Select[Any]:
-    """Count rows that are equal to an earlier one in every column."""
-    distinct = select(*rows.table.c).where(rows.of_variants(values)).distinct().subquery()
-    everything = select(func.count()).select_from(rows.table).where(rows.of_variants(values)).scalar_subquery()
+def count_duplicates(table: FromClause, counts: Expression) -> Select[Any]:
+    """Count rows that are equal to an earlier one in every column, of those that count."""
+    distinct = select(*table.c).where(counts).distinct().subquery()
+    everything = select(func.count()).select_from(table).where(counts).scalar_subquery()
     return select((everything - func.count()).label("duplicates")).select_from(distinct)
 
 

@@ -50,8 +50,6 @@ def segment_moments(
 def rows_of_segment(rows: Rows, column: str, value: str, values: Sequence[str]) -> Rows:
     """Return the rows of the units that are in one segment and in no other."""
     segment = rows.label(column, MISSING)
-    if rows.data.unit is None:
-        return rows.passing(segment == value)
     stay = and_(func.min(segment) == value, func.max(segment) == value)
     return rows.among_units(select(rows.unit).where(rows.of_variants(values)).group_by(rows.unit).having(stay))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import reduce
 from operator import add
 from typing import Any
@@ -16,6 +16,7 @@ from abkit.collectors.source import Source
 from abkit.errors import DataError, NotFoundError, suggest
 from abkit.models import Experiment, Mean, Proportion, Summary
 from abkit.models.metric import Metric
+from abkit.plain import iso
 from abkit.snapshot import MetricMoments, Snapshot
 from abkit.stats import Moments, RatioLevel
 
@@ -55,7 +56,7 @@ def collect_summary(experiment: Experiment, source: Source, engine: Engine, wher
     return Snapshot(
         variants=tuple(values),
         design="randomized",
-        as_of=as_of.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        as_of=iso(as_of),
         fingerprint=source.fingerprint() or "sha256:" + "0" * 64,
         units=units,
         rows={name: len(found) for name, found in lines.items()},

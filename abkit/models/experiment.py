@@ -6,7 +6,7 @@ import hashlib
 import re
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 from os import PathLike
 from typing import Annotated, Any
@@ -199,6 +199,15 @@ class Experiment(Displayed):
             *((metric, "guardrail") for metric in self.guardrail_metrics),
             *((metric, "secondary") for metric in self.secondary_metrics),
         ]
+
+    def with_metrics(self, change: Callable[[Any], Any]) -> Experiment:
+        """Return the experiment with each metric in its role as the change makes it."""
+        return replace(
+            self,
+            primary_metric=change(self.primary_metric),
+            guardrail_metrics=[change(metric) for metric in self.guardrail_metrics],
+            secondary_metrics=[change(metric) for metric in self.secondary_metrics],
+        )
 
     @property
     def alpha(self) -> float:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from abkit import __version__
 from abkit.errors import NotFoundError
 from abkit.models import Experiment
 from abkit.models.design import design_hash
+from abkit.plain import iso
 
 SCHEMA = "abkit.manifest/1"
 _LIBRARIES = ("duckdb", "matplotlib", "nbconvert", "numpy", "papermill", "scipy", "sqlalchemy")
@@ -80,14 +81,3 @@ def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         except ValueError as error:
             raise NotFoundError(f"{folder / name} is not JSON ({error}); render the report again") from None
     return found[0], found[1]
-
-
-def iso(moment: datetime) -> str:
-    """Return a time in ISO form with Z.
-
-    Examples
-    --------
-    >>> iso(datetime(2026, 11, 22, tzinfo=UTC))
-    '2026-11-22T00:00:00Z'
-    """
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -16,10 +16,11 @@ from abkit.analyzer.wording import SYMBOLS, VERDICTS
 from abkit.bundled import bundled
 from abkit.errors import NotebookError, ParameterError, ReportError
 from abkit.models import Experiment
+from abkit.plain import iso
 from abkit.report.credentials import find_secrets, known_secrets, refuse_credentials, without_secrets
 from abkit.report.html import render_html
 from abkit.report.kernels import KernelServer
-from abkit.report.manifest import describe_run, iso
+from abkit.report.manifest import describe_run
 from abkit.report.notebook import Scalar, execute, read_sentinel
 from abkit.report.publish import locked, new_run_id, publish
 

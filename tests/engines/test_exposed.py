@@ -16,11 +16,12 @@ from abkit.collectors import Source, collect
 from abkit.collectors.engines import DuckDB
 from abkit.collectors.units import read_units
 from abkit.errors import DataError, DefinitionError, NotFoundError
-from abkit.models import Experiment, Mean, Proportion, Quantile, Ratio, Variant
+from abkit.models import Experiment, Mean, Proportion, Quantile, Ratio
 from abkit.models.metric import Metric
 from abkit.snapshot import MetricMoments
 from tests.engines.conftest import ENGINES_IN_FULL, Place
 from tests.engines.plans import counting
+from tests.engines.test_same_numbers import experiment
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 DAY = pd.Timedelta(days=1)
@@ -40,18 +41,13 @@ METRICS = (
 )
 
 
-def experiment(*metrics: Any) -> Experiment:
-    arms = [Variant("a", 50, is_control=True), Variant("b", 50)]
-    return Experiment("demo", arms, metrics[0], secondary_metrics=list(metrics[1:]), min_sample_size=20, id="demo")
-
-
 def moments(*metrics: Any, source: Source, **options: Any) -> dict[str, MetricMoments]:
     return collect(experiment(*metrics), source, now=NOW, **options).metrics  # type: ignore[return-value]
 
 
 @pytest.fixture(scope="module")
 def exposures() -> pd.DataFrame:
-    """Every unit once, every third one again a day later; a few of a variant that nobody compares."""
+    """Every unit once, every third one again a day later."""
     rng = np.random.default_rng(3)
     unit = np.arange(UNITS)
     first = pd.DataFrame(
@@ -99,9 +95,7 @@ def by_hand(exposures: pd.DataFrame, events: pd.DataFrame, window: float | None 
 
 
 def level(found: dict[str, MetricMoments], name: str, variant: int) -> float:
-    mean = found[name].blocks[variant].mean
-    offset = found[name].level.offset[variant] if hasattr(found[name].level, "offset") else 0.0  # type: ignore[union-attr]
-    return float(mean[0] / mean[1] + offset)
+    return float(found[name].level(np.stack([block.mean for block in found[name].blocks]))[variant])
 
 
 def arrow(frame: pd.DataFrame) -> pa.Table:

@@ -159,7 +159,7 @@ def test_a_sound_split_is_hardly_ever_called_broken(runs: int, most: int) -> Non
     assert sum(map(bool, bad)) <= most
 
 
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     st.integers(2, 1500),
     st.lists(st.integers(1, 50), min_size=2, max_size=5),

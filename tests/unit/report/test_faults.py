@@ -200,10 +200,10 @@ def test_a_terminated_run_ends_its_notebooks(tmp_path: Path, root: Path) -> None
     run = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert ended(lambda: any("ipykernel" in line for line in processes_with(variable)), within=300)
     run.send_signal(signal.SIGTERM)
-    _, told = run.communicate(timeout=120)
+    _, told = run.communicate(timeout=30)
     assert run.returncode == 143, told
     assert "Traceback" not in told
-    assert ended(lambda: not processes_with(variable), within=20)
+    assert ended(lambda: not processes_with(variable), within=5)
 
 
 @pytest.fixture
