@@ -1,5 +1,6 @@
 """Databases to test on: SQLite files, and a real PostgreSQL server that the tests start and stop."""
 
+import contextlib
 import glob
 import os
 import pwd
@@ -115,12 +116,51 @@ def postgresql() -> Iterator[Server]:
     server.remove()
 
 
+@contextlib.contextmanager
+def _database(server: Server, template: str = "template1") -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    server.run(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+    yield name
+    server.run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture
 def postgresql_url(postgresql: Server) -> Iterator[str]:
-    name = f"test_{uuid.uuid4().hex}"
-    postgresql.run(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield postgresql.url(name)
-    postgresql.run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with _database(postgresql) as name:
+        yield postgresql.url(name)
+
+
+@pytest.fixture(scope="session")
+def postgresql_with_tables(postgresql: Server) -> Iterator[str]:
+    """Migrations take a second, a copy of what they made a hundredth."""
+    with _database(postgresql) as name:
+        _upgrade(postgresql.url(name))
+        yield name
+
+
+@pytest.fixture
+def postgresql_store_url(postgresql: Server, postgresql_with_tables: str) -> Iterator[str]:
+    with _database(postgresql, postgresql_with_tables) as name:
+        yield postgresql.url(name)
+
+
+@pytest.fixture(scope="session")
+def sqlite_with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("sqlite") / "store.db"
+    _upgrade(f"sqlite:///{place}")
+    return place
+
+
+@pytest.fixture
+def sqlite_store_url(sqlite_url: str, sqlite_with_tables: Path) -> str:
+    shutil.copy(sqlite_with_tables, sqlite_url.removeprefix("sqlite:///"))
+    return sqlite_url
+
+
+def _upgrade(url: str) -> None:
+    engine = open_engine(url)
+    upgrade(engine)
+    engine.dispose()
 
 
 @pytest.fixture
@@ -132,6 +172,12 @@ def sqlite_url(tmp_path: Path) -> str:
 def database_url(request: pytest.FixtureRequest) -> str:
     """The address of an empty database: the test runs once on SQLite and once on PostgreSQL."""
     return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The address of a store with its tables and nothing in them, on SQLite and on PostgreSQL."""
+    return str(request.getfixturevalue(f"{request.param}_store_url"))
 
 
 @pytest.fixture
@@ -151,6 +197,6 @@ def open_store() -> Iterator[Callable[[str], Engine]]:
 
 
 @pytest.fixture
-def store(database_url: str, open_store: Callable[[str], Engine]) -> Engine:
+def store(store_url: str, open_store: Callable[[str], Engine]) -> Engine:
     """A store with its tables and nothing in them."""
-    return open_store(database_url)
+    return open_store(store_url)

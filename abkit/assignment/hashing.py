@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit.assignment.expression import duckdb_sql
+from abkit.embedded import open_session
 from abkit.errors import ParameterError
 from abkit.models import Experiment, Variant
 
@@ -60,15 +61,14 @@ def buckets(experiment_id: str, user_ids: Any) -> NDArray[np.uint16]:
     >>> buckets("2c4e1b1e-8f5f-4d0a-9a61-0b7f0c3f6a11", ["user-7", "user-8"]).tolist()
     [9777, 7298]
     """
-    import duckdb
     import pyarrow as pa
 
     found = np.empty(len(user_ids), dtype=np.uint16)
     statement, values = duckdb_sql(experiment_id, "users", "user_id")
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with open_session() as session:
         for start, texts in texts_of(user_ids, _CHUNK):
-            connection.register("users", pa.table({"user_id": texts}))
-            found[start : start + len(texts)] = connection.execute(statement, values).fetchnumpy()["bucket"]
+            session.register("users", pa.table({"user_id": texts}))
+            found[start : start + len(texts)] = session.execute(statement, values).fetchnumpy()["bucket"]
     return found
 
 

@@ -22,6 +22,7 @@ from abkit.collectors.failures import opening, reading, reason
 from abkit.collectors.files import read_files
 from abkit.collectors.source import Source
 from abkit.collectors.spark import spark_errors, spark_frame
+from abkit.embedded import open_session
 from abkit.errors import DataError, NotFoundError, suggest
 from abkit.stats.moments import Array
 
@@ -61,17 +62,14 @@ class Engine(Protocol):
 
 
 class DuckDB:
-    """Files and frames, read where they lie; DataError where they cannot be read.
-
-    One thread: sums of floats would otherwise differ in their last digits from run to run, and a report must not.
-    """
+    """Files and frames, read where they lie; DataError where they cannot be read."""
 
     ranks, sketches = False, True
 
     def __init__(self, source: Source) -> None:
-        self._connection, self._where = duckdb.connect(config={"threads": 1}), source.where
+        self._connection, self._where = open_session(), source.where
+        self._views: list[str] = []
         try:
-            self._connection.execute("SET TimeZone = 'UTC'")
             self.table, self.types = self.open(source)
         except BaseException:
             self.__exit__()
@@ -82,6 +80,7 @@ class DuckDB:
         try:
             if source.table is None:
                 read_files(self._connection, source).create_view(name)
+                self._views.append(name)
             else:
                 self._connection.register(name, source.table)
             read = self._connection.table(name)
@@ -113,6 +112,9 @@ class DuckDB:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(duckdb.Error):
+            for name in self._views:
+                self._connection.execute(f'DROP VIEW IF EXISTS "{name}"')
         self._connection.close()
 
 

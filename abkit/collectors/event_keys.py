@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit.collectors.key_query import key_statement
+from abkit.embedded import open_session
 
 Numbers = NDArray[np.uint64]
 Places = NDArray[np.int64]
@@ -35,13 +36,13 @@ class EventKeys:
         return len(self.events)
 
     @classmethod
-    def of(cls, rows: Any, database: Any) -> EventKeys:
-        """Return the keys of an Arrow table of observations, computed in a DuckDB database."""
+    def of(cls, rows: Any) -> EventKeys:
+        """Return the keys of an Arrow table of observations."""
         table = rows.select(["user_id", "metric_type", "event_id", "observed_at"])
         bits = np.asarray(rows["value"]).view(np.int64)
-        with database.cursor() as connection:  # threads share a database, never a connection
-            connection.register("batch", table.append_column("bits", [bits]))
-            found = connection.execute(key_statement()).fetchnumpy()
+        with open_session() as session:
+            session.register("batch", table.append_column("bits", [bits]))
+            found = session.execute(key_statement()).fetchnumpy()
         return cls(*(np.asarray(found[name]) for name in ("event", "check", "payload")))
 
     @classmethod

@@ -52,15 +52,10 @@ class ObservationStore:
         self._writing, self._assign, self._clock, self._attempt = writing, assign, clock, attempt
         self._variants: dict[str, dict[str, str]] = {}
         self._ledger = KeyLedger(tables.key_runs, tables.key_pieces)
-        self._hashing: Any = None
 
     def prepared(self, batch: Batch) -> Callable[[], Outcome]:
         """Return what stores a batch; done a second time, or with the same observations, it adds nothing."""
-        if self._hashing is None:
-            import duckdb
-
-            self._hashing = duckdb.connect(config={"threads": 1})
-        keys = EventKeys.of(batch.columns, self._hashing)
+        keys = EventKeys.of(batch.columns)
         users = batch.columns["user_id"].combine_chunks().dictionary_encode()
         return lambda: self._attempt(lambda: self._add(batch, keys, users))
 

@@ -37,8 +37,8 @@ class Client:
 
 
 @pytest.fixture
-def app(database_url: str) -> Iterator[FastAPI]:
-    made = create_app(database_url, largest_body=100_000, largest_bulk=500_000)
+def app(store_url: str) -> Iterator[FastAPI]:
+    made = create_app(store_url, largest_body=100_000, largest_bulk=500_000)
     yield made
     made.state.labs.close()
 

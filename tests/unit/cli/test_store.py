@@ -22,9 +22,11 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def run(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(
+    sqlite_store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
     """Runs a command as the shell would, on a store of its own, and returns what it printed on stdout."""
-    monkeypatch.setenv("ABKIT_STORE", sqlite_url)
+    monkeypatch.setenv("ABKIT_STORE", sqlite_store_url)
     app = typer.Typer()
     add_commands(app)
     (tmp_path / "experiment.yml").write_text(FILE)

@@ -4,7 +4,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -84,8 +83,8 @@ def test_events_whose_keys_agree_in_half_are_different_events(
 ) -> None:
     usual: Callable[..., EventKeys] = EventKeys.of
 
-    def colliding(rows: object, database: object) -> EventKeys:
-        found = usual(rows, database)
+    def colliding(rows: object) -> EventKeys:
+        found = usual(rows)
         return EventKeys((found.events & np.uint64((1 << bits) - 1)) << np.uint64(62), found.checks, found.payloads)
 
     monkeypatch.setattr(EventKeys, "of", staticmethod(colliding))
@@ -158,7 +157,7 @@ def test_the_first_of_each_event_stands_for_it(pairs: list[tuple[int, int]], sca
 def test_keys_stay_as_they_are() -> None:
     """What is stored is known again by these numbers: md5 of the texts, as any other language has it."""
     one = Batch.of([(1, read_row(row(1), "e1")), (2, read_row(row(2, event_id=None), "e1"))])
-    found = EventKeys.of(one.columns, duckdb.connect())
+    found = EventKeys.of(one.columns)
     halves = zip(found.events.tolist(), found.checks.tolist(), strict=True)
     bits = np.float64(0.5).view(np.int64)
     for (event, check), text in zip(halves, ("id:event-1", f"u2\0cost\0{bits}@1795255200000000"), strict=True):

@@ -439,13 +439,13 @@ def kill_while_loading(url: str, engine: Engine, root: Path, moments: Sequence[f
     assert values(engine) == [number / 4 for number in range(20_000)]
 
 
-def test_killed_while_loading_whole_batches_are_left(database_url: str, store: Engine, root: Path) -> None:
-    kill_while_loading(database_url, store, root, [0.1, 0.3, 0.5])
+def test_killed_while_loading_whole_batches_are_left(store_url: str, store: Engine, root: Path) -> None:
+    kill_while_loading(store_url, store, root, [0.1, 0.3, 0.5])
 
 
 @pytest.mark.full
-def test_killed_at_twenty_moments(database_url: str, store: Engine, root: Path) -> None:
-    kill_while_loading(database_url, store, root, np.random.default_rng(7).uniform(0, 0.6, 20).tolist())
+def test_killed_at_twenty_moments(store_url: str, store: Engine, root: Path) -> None:
+    kill_while_loading(store_url, store, root, np.random.default_rng(7).uniform(0, 0.6, 20).tolist())
 
 
 def test_the_server_restarts_in_the_middle_of_a_load(postgresql, postgresql_url, open_store) -> None:  # type: ignore[no-untyped-def]

@@ -150,9 +150,9 @@ def race(count: int, action: Callable[[int], Any]) -> list[Any]:
 
 
 @pytest.fixture
-def labs(database_url: str, lab: ExperimentController) -> Iterator[list[ExperimentController]]:
+def labs(store_url: str, lab: ExperimentController) -> Iterator[list[ExperimentController]]:
     """Sixteen controllers with connections of their own, as sixteen processes would have."""
-    engines = [open_engine(database_url) for _ in range(16)]
+    engines = [open_engine(store_url) for _ in range(16)]
     yield [ExperimentController(engine, clock=lambda: NOW) for engine in engines]
     for engine in engines:
         engine.dispose()

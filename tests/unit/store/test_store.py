@@ -260,13 +260,13 @@ def count_in_processes(url: str, store: Engine, processes: int, turns: int) -> i
         return int(read_agent(connection, "default", "writer").config["count"])
 
 
-def test_writers_in_several_processes_wait_for_each_other(database_url: str, store: Engine) -> None:
-    assert count_in_processes(database_url, store, 3, 40) == 120
+def test_writers_in_several_processes_wait_for_each_other(store_url: str, store: Engine) -> None:
+    assert count_in_processes(store_url, store, 3, 40) == 120
 
 
 @pytest.mark.slow
-def test_six_writers_of_200_transactions_meet_no_lock_error(database_url: str, store: Engine) -> None:
-    assert count_in_processes(database_url, store, 6, 200) == 1200
+def test_six_writers_of_200_transactions_meet_no_lock_error(store_url: str, store: Engine) -> None:
+    assert count_in_processes(store_url, store, 6, 200) == 1200
 
 
 def test_loads_with_the_same_users_do_not_deadlock(store: Engine) -> None:
