@@ -66,7 +66,7 @@ def fewest_by_trying_all(control, treatment, most):
     return None
 
 
-@pytest.mark.parametrize(("n", "equal"), [(7, 0.5), (10, 0.9), (16, 0.9)])
+@pytest.mark.parametrize(("n", "equal"), [(7, 0.5), (10, 0.9), pytest.param(16, 0.9, marks=pytest.mark.full)])
 def test_the_removal_is_never_smaller_than_the_smallest_and_mostly_as_small(n: int, equal: float) -> None:
     rng = np.random.default_rng(7)
     one, found = experiment(), []
@@ -172,7 +172,9 @@ def test_the_most_influential_do_not_depend_on_how_the_rows_arrive() -> None:
     np.testing.assert_array_equal(whole.rows, split.rows)
 
 
-@pytest.mark.parametrize("inference", ["fixed", "always_valid", "group_sequential"])
+@pytest.mark.parametrize(
+    "inference", ["fixed", "always_valid", pytest.param("group_sequential", marks=pytest.mark.full)]
+)
 def test_the_corrected_effect_of_winners_is_less_biased_than_the_observed_one(inference: str) -> None:
     rng = np.random.default_rng(10)
     truth, n = 0.15, 200  # 1.5 standard errors

@@ -531,14 +531,15 @@ def test_missing_in_either_column_of_a_ratio_counts_once() -> None:
     assert snapshot.metrics["x_per_y"].missing == {"a": 4, "b": 4}
 
 
-def test_many_paired_variants_fit_in_memory() -> None:
+@pytest.mark.parametrize("metrics", [4, pytest.param(10, marks=pytest.mark.full)])
+def test_many_paired_variants_fit_in_memory(metrics: int) -> None:
     rng = np.random.default_rng(12)
     names = tuple(f"v{i:02d}" for i in range(20))
     frame = pd.concat(
-        pd.DataFrame({"variant": name, "unit": range(30), **{f"m{i}": rng.normal(5, 1, 30) for i in range(10)}})
+        pd.DataFrame({"variant": name, "unit": range(30), **{f"m{i}": rng.normal(5, 1, 30) for i in range(metrics)}})
         for name in names
     )
-    one = experiment(*(Mean(f"m{i}") for i in range(10)), variants=names)
+    one = experiment(*(Mean(f"m{i}") for i in range(metrics)), variants=names)
     snapshot = collect(one, Source.frame(frame, unit="unit", design="paired"), now=NOW)
     wide = frame.pivot(index="unit", columns="variant", values="m3")
     np.testing.assert_allclose(levels(snapshot, "m3").covariance[0], wide.cov() / 30, rtol=1e-9, atol=1e-12)

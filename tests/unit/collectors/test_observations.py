@@ -440,7 +440,7 @@ def kill_while_loading(url: str, engine: Engine, root: Path, moments: Sequence[f
 
 
 def test_killed_while_loading_whole_batches_are_left(store_url: str, store: Engine, root: Path) -> None:
-    kill_while_loading(store_url, store, root, [0.1, 0.3, 0.5])
+    kill_while_loading(store_url, store, root, [0.3])
 
 
 @pytest.mark.full

@@ -74,9 +74,15 @@ def test_design_effect_is_what_the_variance_shows():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("icc", [0.0, 0.2, 0.5])
-@pytest.mark.parametrize("clusters", [8, 40])
-def test_clustered_false_positives(icc, clusters):
+@pytest.mark.parametrize(
+    ("clusters", "icc"),
+    [
+        (8, 0.0),
+        (8, 0.5),
+        *(pytest.param(*one, marks=pytest.mark.full) for one in [(8, 0.2), (40, 0.0), (40, 0.2), (40, 0.5)]),
+    ],
+)
+def test_clustered_false_positives(clusters, icc):
     """10,000 A/A experiments; CR2 with its degrees of freedom holds 5 % from 8 clusters per variant on."""
     rng = np.random.default_rng(31)
     sizes = rng.integers(1, 16, 2 * clusters)

@@ -107,9 +107,10 @@ def test_sequential_refuses_counts_that_fall():
 
 
 @pytest.mark.slow
-def test_five_hundred_looks_at_a_right_split_alarm_no_more_often_than_alpha():
-    """10,000 experiments, 500 looks of 20 units each; the binomial band is at three standard errors."""
-    rng, runs, alpha = np.random.default_rng(11), 10_000, 0.05
+@pytest.mark.parametrize("runs", [2_000, pytest.param(10_000, marks=pytest.mark.full)])
+def test_five_hundred_looks_at_a_right_split_alarm_no_more_often_than_alpha(runs):
+    """500 looks of 20 units each; the binomial band is at three standard errors."""
+    rng, alpha = np.random.default_rng(11), 0.05
     seen = rng.binomial(20, 0.5, size=(runs, 500)).cumsum(axis=1)
     total = 20 * np.arange(1, 501)
     alarms = 0

@@ -111,8 +111,9 @@ def test_sign_flips_with_the_effect():
 
 
 @pytest.mark.slow
-def test_median_unbiased_estimate_and_its_interval_after_stopping():
-    times, drift, runs = np.array([0.25, 0.5, 0.75, 1.0]), 2.5, 4000
+@pytest.mark.parametrize("runs", [400, pytest.param(4000, marks=pytest.mark.full)])
+def test_median_unbiased_estimate_and_its_interval_after_stopping(runs):
+    times, drift = np.array([0.25, 0.5, 0.75, 1.0]), 2.5
     bounds = [spending_bounds(times[: k + 1], spending=Spending("pocock")) for k in range(4)]
     rng = np.random.default_rng(3)
     steps = rng.normal(drift * np.diff(times, prepend=0), np.sqrt(np.diff(times, prepend=0)), (runs, 4))

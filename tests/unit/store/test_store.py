@@ -264,7 +264,7 @@ def test_writers_in_several_processes_wait_for_each_other(store_url: str, store:
     assert count_in_processes(store_url, store, 3, 40) == 120
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_six_writers_of_200_transactions_meet_no_lock_error(store_url: str, store: Engine) -> None:
     assert count_in_processes(store_url, store, 6, 200) == 1200
 
