@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export MPLBACKEND := agg
+# What a process of the tests compiled, the next one need not.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help report test test-fast test-slow test-spark test-spark-full bench docs lab lint lock clean
 help: ## this list
@@ -22,10 +24,10 @@ test-slow: .venv/.ready-dev ## the calibrations and the fault tests alone, in fu
 
 test-spark: .venv/.ready-spark ## what runs on Spark (needs Java 17 or newer), with two workers
 	@echo "== spark"
-	@$(BIN)/python -m pytest -n 0 -m "spark and not full" tests
+	@$(BIN)/python -m pytest -n 0 -m "spark and not full" tests/engines tests/unit/assignment
 
 test-spark-full: .venv/.ready-spark ## the whole suite of engines on Spark
-	@$(BIN)/python -m pytest -n 0 -m spark tests
+	@$(BIN)/python -m pytest -n 0 -m spark tests/engines tests/unit/assignment
 
 bench: .venv/.ready-dev ## speed, as ratios measured in one run (BENCH="--users 10000000" for larger tables)
 	@$(BIN)/python benchmarks $(BENCH)
