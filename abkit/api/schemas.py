@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from abkit.collectors.observation_rows import LARGEST_VALUE
-from abkit.models import Mean, Metric, Proportion, Quantile, Ratio, presets
+from abkit.models import Data, Mean, Metric, Proportion, Quantile, Ratio, presets
 from abkit.models.metric import Goal
 from abkit.models.plan import Inference
 from abkit.store.keys import Scope
@@ -155,15 +155,20 @@ class NewExperiment(Body):
     min_sample_size: Annotated[int, Field(ge=2, le=10**12), BeforeValidator(_whole)] = 1000
     confidence_level: Annotated[float, Field(ge=0.5, le=0.9999)] = 0.95
     min_detectable_effect: Annotated[float, Field(gt=0, lt=10)] = 0.05
+    segments: Annotated[
+        list[Name], Field(max_length=20, description="Results are also shown by the recorded values of these names.")
+    ] = []
     plan: Annotated[NewPlan, Field(description="How it will be judged.")] = NewPlan()
 
     def definition(self) -> dict[str, Any]:
         """Return it as the controller takes it."""
         lists = ("guardrail_metrics", "secondary_metrics")
-        given = self.model_dump(exclude={"primary_metric", "primary_metric_goal", *lists})
+        given = self.model_dump(exclude={"primary_metric", "primary_metric_goal", "segments", *lists})
         primary = metric_of(self.primary_metric)
         goal = self.primary_metric_goal or primary.goal
-        others = {name: [metric_of(metric) for metric in getattr(self, name)] for name in lists}
+        others: dict[str, Any] = {name: [metric_of(metric) for metric in getattr(self, name)] for name in lists}
+        if self.segments:
+            others["data"] = Data(segments=self.segments)
         return {**given, "primary_metric": replace(primary, goal=goal), **others}
 
 

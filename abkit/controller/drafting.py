@@ -48,6 +48,13 @@ def draft_of(
         for metric, _ in experiment.metrics
         if metric.window is not None
     ]
+    segments = experiment.data.segments if experiment.data else []
+    problems += [
+        f"segment {name!r} is what {metric.name!r} measures; record the code of a segment under a name of its own"
+        for metric, _ in experiment.metrics
+        for name in segments
+        if name in metric.columns
+    ]
     if problems:
         raise DefinitionError(f"the experiment {experiment.key!r} cannot be stored:", problems)
     return replace(experiment, organization_id=organization_id)

@@ -57,6 +57,23 @@ def observe(client: Any, experiment_id: str, better_by: float, users: int = 300)
     assert sent.json()["added"] == 3 * users, sent.text
 
 
+def test_results_by_the_recorded_codes_of_a_segment(client: Any, body: dict[str, Any]) -> None:
+    clash = client("POST", f"{EXPERIMENTS}/", json=body | {"segments": ["score"]})
+    assert clash.status_code == 422
+    assert "segment 'score' is what 'score' measures" in clash.text
+    made = client("POST", f"{EXPERIMENTS}/", json=body | {"segments": ["tier"]}).json()["id"]
+    client("POST", f"{EXPERIMENTS}/{made}/start")
+    rows = [
+        {"user_id": f"user-{place}", "event_id": f"{name}-{place}", "metric_type": name, "value": value}
+        for place in range(60)
+        for name, value in (("score", place % 7), ("tier", place % 3))
+    ]
+    assert client("POST", f"/api/v1/observations/bulk?experiment_id={made}", **lines(rows)).json()["added"] == 120
+    (found,) = client("GET", f"{EXPERIMENTS}/{made}/results").json()["analysis"]["segments"]
+    assert found["column"] == "tier"
+    assert {part["value"]: sum(part["units"].values()) for part in found["segments"]} == {"0": 20, "1": 20, "2": 20}
+
+
 def test_from_draft_to_shipped_over_http(client: Any, body: dict[str, Any]) -> None:
     put = client("PUT", "/api/v1/agents/writer", json={"config": {"model": "m", "temperature": 1}, "reason": "first"})
     assert (put.status_code, put.headers["etag"]) == (200, '"2"'), put.text
