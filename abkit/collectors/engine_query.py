@@ -27,7 +27,7 @@ from sqlalchemy.types import TypeEngine
 
 _DUCKDB = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _DUCKDB.name = "duckdb"
-_SPARK = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
+_SPARK = PGDialect(paramstyle="qmark")  # type: ignore[no-untyped-call]
 _SPARK.name = "spark"
 _SQL_TYPES = (
     (Boolean, "BOOLEAN"),
@@ -63,15 +63,19 @@ def duckdb_query(statement: Select[Any] | Insert | CreateTable) -> tuple[str, li
     if isinstance(statement, CreateTable):
         return str(statement.compile(dialect=_DUCKDB)), []
     compiled = statement.compile(dialect=_DUCKDB, compile_kwargs={"render_postcompile": True})
-    return str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]
+    return str(compiled), _in_order(compiled)
 
 
-def spark_query(statement: Select[Any]) -> tuple[str, dict[str, Any]]:
-    """Return a statement for Spark, and its values by name; sqlglot translates it from PostgreSQL's SQL."""
+def spark_query(statement: Select[Any]) -> tuple[str, list[Any]]:
+    """Return a statement for Spark, and its values in order; sqlglot translates it from PostgreSQL's SQL."""
     import sqlglot
 
     compiled = statement.compile(dialect=_SPARK, compile_kwargs={"render_postcompile": True})
-    return sqlglot.transpile(str(compiled), read="postgres", write="spark")[0], dict(compiled.params)
+    return sqlglot.transpile(str(compiled), read="postgres", write="spark")[0], _in_order(compiled)
+
+
+def _in_order(compiled: Any) -> list[Any]:
+    return [compiled.params[name] for name in compiled.positiontup or ()]
 
 
 def kept_rows(statement: Select[Any]) -> tuple[Table, Insert]:
