@@ -72,7 +72,11 @@ def hostile_experiment(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize(
+    "text",
+    [pytest.param(text, marks=[] if at in (0, 5) else pytest.mark.full) for at, text in enumerate(HOSTILE)],
+    ids=range(len(HOSTILE)),
+)
 def test_a_hostile_name_in_every_field_does_nothing(page: Page, tmp_path: Path, text: str) -> None:
     text = text[:199].strip()
     report = render_report(str(hostile_experiment(tmp_path, text)), tmp_path / "out")

@@ -131,3 +131,9 @@ def test_a_publication_that_fails_leaves_nothing_half_written(tmp_path: Path) ->
         publish(tmp_path, "run-2", {"report.html": "two", "analysis.json": 3})  # type: ignore[dict-item]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "run-1"]
     assert (tmp_path / "latest" / "report.html").read_text() == "one"
+
+
+def test_a_long_statement_shows_no_bar_in_a_report(tmp_path: Path) -> None:
+    look = "open_session().execute(\"SELECT current_setting('enable_progress_bar')\").fetchone()"
+    node = run(tmp_path, f"from abkit.embedded import open_session\n{look}", SENTINEL, run_id="r1")
+    assert node.cells[-2].outputs[0].data["text/plain"] == "(False,)"  # type: ignore[attr-defined]

@@ -105,7 +105,7 @@ def test_few_units_pay_for_their_covariates():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [10, 30, 200])
+@pytest.mark.parametrize("n", [10, *(pytest.param(n, marks=pytest.mark.full) for n in (30, 200))])
 def test_adjusted_tests_keep_the_error_and_shrink_the_variance(n):
     """Correlation 0.7: size 5 %, variance about 0.51 of the unadjusted one."""
     rng = np.random.default_rng(9)

@@ -103,9 +103,9 @@ def test_permutation_version_counts_all_splits():
 
 
 @pytest.mark.slow
-def test_unequal_spreads_keep_the_error_where_mann_whitney_does_not():
-    rng = np.random.default_rng(3)
-    runs, wrong = 4000, [0, 0]
+@pytest.mark.parametrize("runs", [1000, pytest.param(4000, marks=pytest.mark.full)])
+def test_unequal_spreads_keep_the_error_where_mann_whitney_does_not(runs):
+    rng, wrong = np.random.default_rng(3), [0, 0]
     for _ in range(runs):
         c, t = rng.normal(0, 4, 15), rng.normal(0, 1, 45)
         wrong[0] += brunner_munzel(c, t).p_value < 0.05
