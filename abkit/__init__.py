@@ -15,6 +15,7 @@ _HOMES = {
     "Analysis": "abkit.analyzer.result",
     "Baseline": "abkit.models",
     "Data": "abkit.models",
+    "Events": "abkit.models",
     "Experiment": "abkit.models",
     "Mean": "abkit.models",
     "Plan": "abkit.models",
@@ -45,6 +46,7 @@ __all__ = [
     "Analysis",
     "Baseline",
     "Data",
+    "Events",
     "Experiment",
     "Mean",
     "Plan",
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
     from abkit.models import (
         Baseline,
         Data,
+        Events,
         Experiment,
         Mean,
         Plan,

@@ -11,7 +11,7 @@ from markdown_table import code, table
 from pydantic import TypeAdapter
 
 from abkit import models
-from abkit.models import Data, Experiment, Mean, Plan, Proportion, Quantile, Ratio, Summary, Variant
+from abkit.models import Data, Events, Experiment, Mean, Plan, Proportion, Quantile, Ratio, Summary, Variant
 from abkit.models.metric import Metric
 
 _SECTIONS: dict[str, tuple[str, type[Any]]] = {
@@ -19,6 +19,7 @@ _SECTIONS: dict[str, tuple[str, type[Any]]] = {
     "variants": ("A list, each with:", Variant),
     "plan": ("How it will be judged.", Plan),
     "data": ("Where the data is and what its columns mean.", Data),
+    "data.events": ("Where the rows of `data` are exposures: what units did from then on.", Events),
     "data.summary": ("Where rows are totals per variant.", Summary),
 }
 _KINDS: tuple[type[Any], ...] = (Mean, Proportion, Ratio, Quantile)
@@ -52,8 +53,13 @@ def keys(cls: type[Any]) -> list[str]:
 
 def _kind(cls: type[Any]) -> tuple[str, str, str]:
     schema = TypeAdapter(cls).json_schema(mode="validation")
-    own = [key for key in schema["required"] if key not in keys(Metric)]
-    return code(schema["properties"]["kind"]["const"]), _summary(cls), ", ".join(code(key) for key in own)
+    own = {key: detail for key, detail in schema["properties"].items() if key not in keys(Metric)}
+    defaults = {key: f" (default {_default(detail)})" for key, detail in own.items() if key not in schema["required"]}
+    return (
+        code(schema["properties"]["kind"]["const"]),
+        _summary(cls),
+        ", ".join(code(key) + defaults.get(key, "") for key in own),
+    )
 
 
 def _keys(cls: type[Any], without: set[str] | frozenset[str] = frozenset()) -> str:

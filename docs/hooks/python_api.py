@@ -23,6 +23,7 @@ _PARTS = {
         "presets",
         "Plan",
         "Data",
+        "Events",
         "Summary",
     ),
     "Analysis": ("Source", "analyze", "Analysis", "robustness"),
