@@ -125,7 +125,7 @@ def run_all(page: Page, address: str) -> None:
     ("lab", "name"),
     [
         ("light", "which_agent"),
-        ("dark", "is_my_split_sound"),
+        pytest.param("dark", "is_my_split_sound", marks=pytest.mark.full),
         *(pytest.param("light", name, marks=pytest.mark.full) for name in TUTORIALS if name != "which_agent"),
     ],
     indirect=["lab"],
