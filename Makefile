@@ -52,7 +52,8 @@ lock: ## pin the newest versions that resolve (needs uv)
 clean: ## remove the environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-# Bytecode is compiled here: an environment may forbid writing it later, and then every start would compile again.
+# Bytecode is compiled here, on all cores: an environment may forbid writing it later, and then every start would
+# compile again.
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"abkit needs Python 3.11 or newer, {sys.executable} is {v[0]}.{v[1]}: call make PYTHON=/path/to/python3.11")'
 	@echo "== environment in .venv" && rm -rf .venv
@@ -61,7 +62,8 @@ clean: ## remove the environment and caches
 define install
 	@echo "== installing $(1)"
 	@if command -v uv >/dev/null 2>&1; then uv pip install -q -p $(BIN)/python --compile-bytecode $(2) -r $(1) ; \
-	else $(BIN)/python -m pip install -q --no-deps $(2) -r $(1) ; fi
+	else $(BIN)/python -m pip install -q --no-deps --no-compile $(2) -r $(1) ; \
+	$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib abkit || true ; fi
 	@touch $@
 endef
 
