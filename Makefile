@@ -62,8 +62,8 @@ clean: ## remove the environment and caches
 define install
 	@echo "== installing $(1)"
 	@if command -v uv >/dev/null 2>&1; then uv pip install -q -p $(BIN)/python --compile-bytecode $(2) -r $(1) ; \
-	else $(BIN)/python -m pip install -q --no-deps --no-compile $(2) -r $(1) ; \
-	$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib abkit || true ; fi
+	else $(BIN)/python -m pip install -q --no-deps --no-compile $(2) -r $(1) && \
+	{ $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib abkit || true ; } ; fi
 	@touch $@
 endef
 
