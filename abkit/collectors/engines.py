@@ -12,14 +12,14 @@ from typing import Any, Protocol, Self
 
 import duckdb
 import numpy as np
-from sqlalchemy import FromClause, MetaData, Select, Table, column, func, inspect, literal, select, table
+from sqlalchemy import FromClause, MetaData, Select, Table, Text, column, func, inspect, literal, select, table
 from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from abkit.collectors.dialects import SQLITE_FUNCTION, number_in
 from abkit.collectors.engine_query import duckdb_query, kept_rows, spark_query, type_name, types_of
 from abkit.collectors.failures import opening, reading, reason
-from abkit.collectors.files import read_files
+from abkit.collectors.files import is_read_once, read_files
 from abkit.collectors.source import Source
 from abkit.collectors.spark import spark_errors, spark_frame
 from abkit.embedded import open_session
@@ -87,6 +87,9 @@ class DuckDB:
         except duckdb.Error as error:
             raise DataError(f"cannot read {source.where}: {reason(error)}") from None
         types = {column: str(kind) for column, kind in zip(read.columns, read.types, strict=True)}
+        if source.table is None and is_read_once(source):
+            texts: list[Any] = [column(one, Text) for one in types]
+            return self.keep(select(*texts).select_from(table(name)))
         return table(name, *map(column, types)), types
 
     def keep(self, statement: Select[Any]) -> tuple[FromClause, dict[str, str]]:  # noqa: D102

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from pathlib import Path
 from typing import Any
 
 from abkit.collectors.header import find_delimiter
@@ -11,6 +12,18 @@ from abkit.collectors.source import Source
 _PARQUET = (
     "SELECT * FROM read_parquet($1, union_by_name = $2, hive_partitioning = $3, hive_types_autocast = false)"  # 007
 )
+
+
+_HELD = 64 << 20  # bytes of text, which take twice as many in memory
+_UNPACKED = 10  # times as much text as there are bytes packed
+
+
+def is_read_once(source: Source) -> bool:
+    """Whether the files are text that is small enough to hold: every statement would parse it from its start."""
+    if source.is_parquet:
+        return False
+    sizes = ((_UNPACKED if name.endswith((".gz", ".zst")) else 1) * Path(name).stat().st_size for name in source.files)
+    return sum(sizes) <= _HELD
 
 
 def read_files(connection: Any, source: Source) -> Any:
