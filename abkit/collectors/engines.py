@@ -15,6 +15,7 @@ import numpy as np
 from sqlalchemy import FromClause, MetaData, Select, Table, Text, column, func, inspect, literal, select, table
 from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
+from sqlalchemy.sql.elements import quoted_name
 
 from abkit.collectors.dialects import SQLITE_FUNCTION, number_in
 from abkit.collectors.engine_query import duckdb_query, kept_rows, spark_query, type_name, types_of
@@ -87,10 +88,9 @@ class DuckDB:
         except duckdb.Error as error:
             raise DataError(f"cannot read {source.where}: {reason(error)}") from None
         types = {column: str(kind) for column, kind in zip(read.columns, read.types, strict=True)}
-        if source.table is None and is_read_once(source):
-            texts: list[Any] = [column(one, Text) for one in types]
-            return self.keep(select(*texts).select_from(table(name)))
-        return table(name, *map(column, types)), types
+        held = source.table is None and is_read_once(source)
+        found = table(name, *(column(quoted_name(one, quote=True), Text if held else None) for one in types))
+        return self.keep(select(found)) if held else (found, types)
 
     def keep(self, statement: Select[Any]) -> tuple[FromClause, dict[str, str]]:  # noqa: D102
         kept, insertion = kept_rows(statement)

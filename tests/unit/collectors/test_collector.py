@@ -99,6 +99,18 @@ def test_every_file_format_and_a_glob_give_the_same(tmp_path: Path, suffix: str)
     assert from_files.fingerprint.startswith("sha256:")
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("name", ["at", "qualify", "select", "x,y%", 'say "so"', "a:b", "$1"])
+def test_a_column_may_be_called_what_sql_means_something_by(tmp_path: Path, suffix: str, name: str) -> None:
+    frame = events().rename(columns={"at": "when"}).rename(columns={"cost": name})
+    path = tmp_path / f"rows{suffix}"
+    frame.to_parquet(path) if suffix == ".parquet" else frame.to_csv(path, index=False)
+    read = Source.parquet if suffix == ".parquet" else Source.csv
+    found = collect(experiment(Mean(name)), read(path, unit="unit", segments=[name]), now=NOW)
+    expected = frame.groupby("variant")[name].mean()
+    np.testing.assert_allclose(levels(found, name).value, expected, rtol=1e-12)
+
+
 def test_without_a_unit_every_row_is_one() -> None:
     frame = events()
     snapshot = collect(experiment(Mean("cost")), Source.frame(frame), now=NOW)
