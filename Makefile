@@ -5,14 +5,16 @@ export MPLBACKEND := agg
 # What a process of the tests compiled, the next one need not.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help report test test-fast test-slow test-spark test-spark-full bench docs lab lint lock clean
+.PHONY: help report test tests test-fast test-slow test-spark test-spark-full bench docs lab lint lock clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
 
 report: .venv/.ready ## render a report for every experiment in examples/
 	@$(BIN)/abkit report examples/*/*.yml --out reports --jobs 2
 
-test: .venv/.ready-dev lint ## everything that is checked: lint, types, floors, unit, reference, notebook, end-to-end
+test: lint tests ## everything that is checked: lint, types, floors, unit, reference, notebook, end-to-end
+
+tests: .venv/.ready-dev ## what test does, without lint
 	@echo "== tests"
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax -m "not spark and not full"
 
