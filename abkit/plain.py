@@ -25,7 +25,7 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [to_plain(part) for part in value]
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return iso(value, timespec="auto")
     if isinstance(value, Enum):
         return value.value
     if hasattr(value, "tolist"):  # of an array, or a number of numpy
@@ -35,12 +35,12 @@ def to_plain(value: Any) -> Any:
     return value
 
 
-def iso(moment: datetime) -> str:
-    """Return a time in ISO form with Z.
+def iso(moment: datetime, timespec: str = "seconds") -> str:
+    """Return a time in ISO form with Z, to seconds, or "auto": to microseconds where it has any.
 
     Examples
     --------
     >>> iso(datetime(2026, 11, 22, tzinfo=UTC))
     '2026-11-22T00:00:00Z'
     """
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

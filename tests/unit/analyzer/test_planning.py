@@ -210,16 +210,18 @@ def check_ships(runs, power_each, expected):
     return plan, shipped, high
 
 
-def test_a_design_at_the_planned_size_ships_a_good_variant_as_often_as_planned():
-    plan, _, high = check_ships(200, 0.95, 0.95**4)
+@pytest.mark.parametrize("runs", [200, pytest.param(400, marks=pytest.mark.full)])
+def test_a_design_at_the_planned_size_ships_a_good_variant_as_often_as_planned(runs):
+    plan, _, high = check_ships(runs, 0.95, 0.95**4)
     assert plan.units == pytest.approx(plan.planned_units, abs=40)
     assert plan.decision.at_least == pytest.approx(0.8, abs=0.005)
     assert plan.decision.if_independent == pytest.approx(0.95**4, abs=0.005)
     assert high > 0.8
 
 
-def test_without_the_correction_it_would_ship_only_41_percent():
-    plan, _, high = check_ships(150, 0.8, 0.8**4)
+@pytest.mark.parametrize("runs", [150, pytest.param(300, marks=pytest.mark.full)])
+def test_without_the_correction_it_would_ship_only_41_percent(runs):
+    plan, _, high = check_ships(runs, 0.8, 0.8**4)
     assert plan.uncorrected_power == pytest.approx(0.4096)
     assert high < 0.6
     assert plan.decision_at_planned_units.if_independent == pytest.approx(0.41, abs=0.01)

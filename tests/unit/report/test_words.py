@@ -33,14 +33,23 @@ FORBIDDEN = {
 MAY_SAY = ("not told apart from no change", "It is not the chance that there is none")
 
 
-def grid() -> list[ab.Analysis]:
+EFFECTS = [(0.0, 40), (0.0, 4000), (0.003, 60_000), (0.4, 400), (-0.4, 400), (0.05, 900)]
+PLANS = ("fixed", "group_sequential", "always_valid")
+GRIDS = {
+    "in part": [
+        *product(
+            [*EFFECTS[:2], (0.01, 20_000), *EFFECTS[3:]], zip(("maximize", "minimize", "maximize"), PLANS, strict=True)
+        )
+    ],
+    "in full": [*product(EFFECTS, product(("maximize", "minimize"), PLANS))],
+}
+
+
+def grid(choices: list[tuple[tuple[float, int], tuple[str, str]]]) -> list[ab.Analysis]:
     """Harmful, null and good effects, small and large, precise and not, on every kind of metric and plan."""
     rng = np.random.default_rng(5)
     found = []
-    for (effect, units), (goal, inference) in product(
-        [(0.0, 40), (0.0, 4000), (0.01, 20_000), (0.4, 400), (-0.4, 400), (0.05, 900)],
-        [("maximize", "fixed"), ("minimize", "group_sequential"), ("maximize", "always_valid")],
-    ):
+    for (effect, units), (goal, inference) in choices:
         arm = np.repeat(["a", "b"], units)
         gain = effect * (arm == "b")
         frame = pd.DataFrame(
@@ -62,15 +71,15 @@ def grid() -> list[ab.Analysis]:
     return found
 
 
-@pytest.fixture(scope="module")
-def analyses(root: Path) -> list[ab.Analysis]:
+@pytest.fixture(scope="module", params=["in part", pytest.param("in full", marks=pytest.mark.full)])
+def analyses(root: Path, request: pytest.FixtureRequest) -> list[ab.Analysis]:
     examples = [ab.Experiment.from_yaml(path) for path in sorted(root.glob("examples/*/*.yml"))]
-    return [*(ab.analyze(one, now=NOW, details=True) for one in examples), *grid()]
+    return [*(ab.analyze(one, now=NOW, details=True) for one in examples), *grid(GRIDS[request.param])]
 
 
 @pytest.fixture(scope="module")
 def texts(analyses: list[ab.Analysis]) -> list[str]:
-    """Pages of all examples and of a third of the grid, and what the others say without a figure."""
+    """Pages of all examples and of a sixth of the grid, and what the others say without a figure."""
     shown = [words_of(page_of(one)).partition("How to reproduce")[0] for one in [*analyses[:7], *analyses[7::6]]]
     return [*shown, *(f"{one.to_text()} {said(one)}" for one in analyses)]
 
