@@ -12,7 +12,8 @@ help: ## this list
 report: .venv/.ready ## render a report for every experiment in examples/
 	@$(BIN)/abkit report examples/*/*.yml --out reports --jobs 2
 
-test: lint tests ## everything that is checked: lint, types, floors, unit, reference, notebook, end-to-end
+test: .venv/.ready-dev ## everything that is checked: lint, types, floors, unit, reference, notebook, end-to-end
+	@$(MAKE) --no-print-directory -j 2 lint tests
 
 tests: .venv/.ready-dev ## what test does, without lint
 	@echo "== tests"

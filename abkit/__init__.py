@@ -57,7 +57,6 @@ __all__ = [
     "Source",
     "Summary",
     "Variant",
-    "__version__",
     "aa_validation",
     "analyze",
     "connect",

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from abkit.collectors.census_query import count_all, count_rows, first_unreadable
 from abkit.collectors.engines import Engine
-from abkit.collectors.query import Rows, count_all, count_rows, first_unreadable
+from abkit.collectors.query import Rows
 from abkit.errors import DataError, NotFoundError, suggest
 from abkit.models import Data, Experiment, Proportion
 from abkit.models.metric import Metric

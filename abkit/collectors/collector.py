@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from abkit.collectors.census import Census, check_columns, take_census
+from abkit.collectors.census_query import count_duplicates
 from abkit.collectors.daily import count_arrivals, daily_series
 from abkit.collectors.distribution import collect_distributions
 from abkit.collectors.engines import Engine, open_source
@@ -20,7 +21,7 @@ from abkit.collectors.gram import Swept
 from abkit.collectors.mixed import find_mixed_units, settle_units
 from abkit.collectors.observed import as_observed, unobserved
 from abkit.collectors.orders import read_ahead
-from abkit.collectors.query import Rows, Term, count_duplicates, paired_units, randomized_moments
+from abkit.collectors.query import Rows, Term, paired_units, randomized_moments
 from abkit.collectors.reduction import moments_of, paired_moments
 from abkit.collectors.segments import collect_segments
 from abkit.collectors.source import Source

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import true
 
 from abkit.collectors.census import columns_asked, require_columns
+from abkit.collectors.census_query import count_duplicates, first_unreadable
 from abkit.collectors.engines import Engine
 from abkit.collectors.exposed_query import Part, add_up, count_events, count_used
-from abkit.collectors.query import Rows, count_duplicates, first_unreadable
+from abkit.collectors.query import Rows
 from abkit.collectors.source import Source
 from abkit.errors import DataError, DefinitionError
 from abkit.models import Experiment, Metric, Proportion, Ratio

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Double, FromClause, Select, and_, distinct, func, literal, select, true
+from sqlalchemy import Double, FromClause, Select, Subquery, and_, distinct, func, literal, select, true
 
 from abkit.collectors.dialects import Percentiles, Sketched
-from abkit.collectors.query import Expression, Rows
+from abkit.collectors.query import Expression, Rows, evaluated
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +32,31 @@ def whole_units(rows: Rows, values: Sequence[str]) -> Select[Any]:
 
 def count_values(rows: Rows, wanted: Sequence[Wanted]) -> Select[Any]:
     """Count the values behind each quantile, labelled by its place."""
+    read, columns = _evaluated(rows, wanted)
     parts: list[Expression] = [
-        func.count(one.value).filter(rows.variant == one.variant).label(f"count_{place}")
+        func.count(columns[one.name]).filter(read.c.variant == one.variant).label(f"count_{place}")
         for place, one in enumerate(wanted)
     ]
-    return select(*parts).where(rows.kept)
+    return select(*parts).select_from(read)
 
 
 def count_below(rows: Rows, wanted: Sequence[Wanted], found: Sequence[float]) -> Select[Any]:
     """Count the values below what was found for each quantile, and those at or below it, labelled by its place."""
+    read, columns = _evaluated(rows, wanted)
     parts: list[Expression] = []
     for place, (one, number) in enumerate(zip(wanted, found, strict=True)):
-        here = rows.variant == one.variant
-        parts.append(func.count().filter(and_(here, one.value < number)).label(f"below_{place}"))
-        parts.append(func.count().filter(and_(here, one.value <= number)).label(f"at_or_below_{place}"))
-    return select(*parts).where(rows.kept)
+        here, value = read.c.variant == one.variant, columns[one.name]
+        parts.append(func.count().filter(and_(here, value < number)).label(f"below_{place}"))
+        parts.append(func.count().filter(and_(here, value <= number)).label(f"at_or_below_{place}"))
+    return select(*parts)
+
+
+def _evaluated(rows: Rows, wanted: Sequence[Wanted]) -> tuple[Subquery, dict[str, Expression]]:
+    """Return the rows with the variant and each metric's value, and the column of each metric."""
+    values = {one.name: one.value for one in wanted}
+    places = {f"value_{place}": value for place, value in enumerate(values.values())}
+    read = evaluated({"variant": rows.variant, **places}, rows.kept)
+    return read, {name: read.c[place] for name, place in zip(values, places, strict=True)}
 
 
 def grouped(wanted: Sequence[Wanted]) -> dict[tuple[str, str | None], list[int]]:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
+    Subquery,
     Text,
     and_,
     case,
@@ -20,7 +21,6 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
-    not_,
     null,
     or_,
     select,
@@ -30,8 +30,8 @@ from sqlalchemy import (
 from abkit.collectors.dialects import Finite, Given, NumberIn, SecondsOf
 from abkit.models import Data
 
-_LARGEST = 1.7976931348623157e308
 _NAN = ("nan", "+nan", "-nan")
+_WORDS = {"true": "1", "false": "0", **dict.fromkeys(_NAN, null())}
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}
 _WHOLE |= {f"U{name}" for name in _WHOLE}
 Expression = ColumnElement[Any]
@@ -115,11 +115,8 @@ class Rows:
         """The column as a number; missing where it is blank, NaN or not a number."""
         value = self.raw(name)
         if self.is_text(name):
-            word = func.lower(value)
-            value = case((word == "true", 1.0), (word == "false", 0.0), else_=NumberIn(value))
-        elif self.types[name] == "BOOLEAN":
-            value = cast(value, Integer)
-        return Finite(value)
+            return NumberIn(case(_WORDS, value=func.lower(value), else_=value))
+        return Finite(cast(value, Integer) if self.types[name] == "BOOLEAN" else value)
 
     def label(self, name: str, missing: str) -> Expression:
         """The column as text, with a word for what is missing; 2.0 reads as the whole number that it is."""
@@ -167,53 +164,14 @@ class Rows:
         return and_(self.kept, self.variant.in_(values))
 
 
+def evaluated(expressions: Mapping[str, Expression], test: Expression) -> Subquery:
+    """Return expressions as columns, of the rows that pass the test: what several sums need is worked out once."""
+    return select(*(part.label(name) for name, part in expressions.items())).where(test).subquery("evaluated")
+
+
 def cell_of(segment: str, value: str) -> str:
     """What stands for a variant's rows of one segment."""
     return f"{segment}{_BETWEEN}{value}"
-
-
-def count_all(rows: Rows) -> Select[Any]:
-    """Count every row there is, whatever the filters."""
-    return select(func.count().label("rows")).select_from(rows.table)
-
-
-def count_rows(rows: Rows, columns: Sequence[str], pairs: Sequence[Sequence[str]] = ()) -> Select[Any]:
-    """Count, by variant, what is there and what is wrong with it, column by column and for columns together."""
-    counts: list[Expression] = [func.count().label("rows"), rows.variant.label("variant")]
-    if rows.data.unit:
-        counts.append((func.count() - func.count(rows.raw(rows.data.unit))).label("without_unit"))
-    if rows.data.time:
-        counts.append((func.count() - func.count(rows.seconds)).label("without_time"))
-        counts.append(func.min(rows.seconds).label("first_second"))
-        counts.append(func.max(rows.seconds).label("last_second"))
-    for index, name in enumerate(columns):
-        value = rows.number(name)
-        infinite = func.abs(value) > _LARGEST
-        finite = case((infinite, null()), else_=value)
-        counts += [
-            func.count(value).label(f"present_{index}"),
-            (func.count(rows.given(name)) - func.count(value)).label(f"unreadable_{index}"),
-            func.count().filter(infinite).label(f"infinite_{index}"),
-            func.count().filter(value.not_in([0.0, 1.0])).label(f"other_than_01_{index}"),
-            func.sum(finite).label(f"total_{index}"),
-        ]
-    for index, names in enumerate(pairs):
-        whole = not_(any_missing([rows.number(name) for name in names]))
-        counts.append(func.count().filter(whole).label(f"together_{index}"))
-    return select(*counts).where(rows.kept).group_by(rows.variant)
-
-
-def first_unreadable(rows: Rows, name: str) -> Select[Any]:
-    """Find one value of the column that should be a number and is not."""
-    strange = and_(rows.kept, rows.given(name).is_not(None), rows.number(name).is_(None))
-    return select(cast(rows.raw(name), Text).label("value")).where(strange).limit(1)
-
-
-def count_duplicates(table: FromClause, counts: Expression) -> Select[Any]:
-    """Count rows that are equal to an earlier one in every column, of those that count."""
-    distinct = select(*table.c).where(counts).distinct().subquery()
-    everything = select(func.count()).select_from(table).where(counts).scalar_subquery()
-    return select((everything - func.count()).label("duplicates")).select_from(distinct)
 
 
 def randomized_moments(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> Select[Any]:
@@ -257,14 +215,18 @@ def randomized_units(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -
 
 def paired_units(rows: Rows, terms: Sequence[Term], values: Sequence[str]) -> Select[Any]:
     """Add up each unit's rows by variant, side by side: the rows of each variant, then what each term adds up."""
-    parts: list[Expression] = [func.count().filter(rows.variant == value) for value in values]
+    added = {f"{term.name}_{place}": part for term in terms for place, part in enumerate(term.columns)}
+    counts = {f"{term.name}_n": term.counts for term in terms if term.counts is not None}
+    read = evaluated({"unit": rows.unit, "variant": rows.variant, **added, **counts}, rows.of_variants(values))
+    parts: list[Expression] = [func.count().filter(read.c.variant == value) for value in values]
     for term in terms:
         for value in values:
-            here = rows.variant == value
-            parts += [func.coalesce(func.sum(part).filter(here), 0.0) for part in term.columns]
-            parts.append(func.count().filter(here if term.counts is None else and_(here, term.counts)))
+            here = read.c.variant == value
+            sums = [read.c[f"{term.name}_{place}"] for place in range(len(term.columns))]
+            parts += [func.coalesce(func.sum(part).filter(here), 0.0) for part in sums]
+            parts.append(func.count().filter(here if term.counts is None else and_(here, read.c[f"{term.name}_n"])))
     named = [part.label(f"column_{place}") for place, part in enumerate(parts)]
-    return select(*named).where(rows.of_variants(values)).group_by(rows.unit).order_by(rows.unit)
+    return select(*named).group_by(read.c.unit).order_by(read.c.unit)
 
 
 def columns_of(units: CTE, term: Term) -> list[Expression]:

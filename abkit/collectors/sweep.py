@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from abkit.collectors.census_query import count_all
 from abkit.collectors.engines import Engine
 from abkit.collectors.gram import Gram, Grams, Layout, Swept
-from abkit.collectors.query import Rows, count_all
+from abkit.collectors.query import Rows
 from abkit.collectors.sweep_query import pilot, sums_by_row, sums_by_unit
 from abkit.models import Experiment
 from abkit.stats.moments import Array

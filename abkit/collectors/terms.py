@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import and_, case, func, literal, not_
+from sqlalchemy import case, func, literal, not_
 
 from abkit.collectors.census import Census
 from abkit.collectors.query import Expression, Rows, Term, any_missing
@@ -81,8 +81,8 @@ def term_of(metric: Metric, name: str, rows: Rows, census: Census, reading: Read
 
 def _is_below(value: Expression, rows: Rows, census: Census, order: OrderStatistics) -> Expression:
     """1 where the row is at or below the quantile of its variant."""
-    pairs = zip(census.values.values(), order.quantile, strict=True)
-    return case(*((and_(rows.variant == name, value <= quantile), 1.0) for name, quantile in pairs), else_=0.0)
+    quantile = case(dict(zip(census.values.values(), order.quantile, strict=True)), value=rows.variant)
+    return case((value <= quantile, 1.0), else_=0.0)
 
 
 def _offset(metric: Metric, rows: Rows, census: Census) -> Expression:

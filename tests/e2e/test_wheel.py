@@ -68,8 +68,8 @@ def test_demo_in_an_empty_folder_with_only_the_wheel_installed(wheel: Path, tmp_
 def test_nbconvert_finds_the_template_of_an_installed_wheel(wheel: Path, tmp_path: Path, root: Path) -> None:
     """In another folder, and with no path to this checkout."""
     home = tmp_path / "env"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--prefix", str(home), str(wheel)]
-    subprocess.run(command, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--prefix", str(home)]
+    subprocess.run([*pip, "--ignore-installed", str(wheel)], check=True)  # it would uninstall this checkout otherwise
     shutil.copy(root / "notebooks/tutorials/which_agent.ipynb", tmp_path)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"JUPYTER_PATH": str(home / "share/jupyter"), "HOME": str(tmp_path)}

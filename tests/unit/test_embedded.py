@@ -11,8 +11,9 @@ import pytest
 
 from abkit import embedded
 from abkit.collectors import Source
+from abkit.collectors.census_query import count_all
 from abkit.collectors.engines import open_source
-from abkit.collectors.query import Rows, count_all
+from abkit.collectors.query import Rows
 from abkit.embedded import open_session
 
 

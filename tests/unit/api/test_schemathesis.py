@@ -33,7 +33,7 @@ CONFIG = {
 RULES = {
     ("POST", "/api/v1/experiments"): r"exactly one must have is_control|traffic_percentage must sum to 100"
     r"|the control has no traffic|the name .* is used \d+ times|set `name`|holds a NUL character"
-    r"|needs a margin|may fall to nothing with margin",
+    r"|needs a margin|may fall to nothing with margin|^segment .* is what .* measures",
     ("GET", "/api/v1/experiments"): "is not a cursor",
     ("POST", "/api/v1/experiments/{experiment_id}/complete"): "pass ship_winner=True with them",
     ("POST", "/api/v1/assignments"): "user_id: Value error, more than 1,024 bytes",
