@@ -47,10 +47,10 @@ lint: .venv/.ready-dev ## ruff, mypy, import-linter
 lab: .venv/.ready ## JupyterLab in notebooks/
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
-lock: ## pin the newest versions that resolve (needs uv)
-	@uv pip compile -q --universal -p 3.11 pyproject.toml --no-header --no-annotate -U -o requirements.lock
-	@uv pip compile -q --universal -p 3.11 pyproject.toml --extra api --extra postgres --extra widgets --group dev --group docs -c requirements.lock --no-header --no-annotate -o requirements-dev.lock
-	@uv pip compile -q --universal -p 3.11 --group spark --no-header --no-annotate -o requirements-spark.lock
+lock: .venv/bin/python ## pin the newest versions that resolve
+	@$(BIN)/uv pip compile -q --universal -p 3.11 pyproject.toml --no-header --no-annotate -U -o requirements.lock
+	@$(BIN)/uv pip compile -q --universal -p 3.11 pyproject.toml --extra api --extra postgres --extra widgets --group dev --group docs -c requirements.lock --no-header --no-annotate -o requirements-dev.lock
+	@$(BIN)/uv pip compile -q --universal -p 3.11 --group spark --no-header --no-annotate -o requirements-spark.lock
 
 clean: ## remove the environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
@@ -61,12 +61,14 @@ clean: ## remove the environment and caches
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"abkit needs Python 3.11 or newer, {sys.executable} is {v[0]}.{v[1]}: call make PYTHON=/path/to/python3.11")'
 	@echo "== environment in .venv" && rm -rf .venv
 	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --no-compile uv || echo "no uv: pip installs, which takes longer"
 
+# uv installs in a tenth of pip's time; where it cannot be had or cannot reach an index, pip does.
 define install
 	@echo "== installing $(1)"
-	@if command -v uv >/dev/null 2>&1; then uv pip install -q -p $(BIN)/python --compile-bytecode $(2) -r $(1) ; \
-	else $(BIN)/python -m pip install -q --no-deps --no-compile $(2) -r $(1) && \
-	{ $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib abkit || true ; } ; fi
+	@$(BIN)/uv pip install -q -p $(BIN)/python --no-deps $(2) -r $(1) 2>/dev/null \
+	|| $(BIN)/python -m pip install -q --no-deps --no-compile $(2) -r $(1)
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib abkit || true
 	@touch $@
 endef
 

@@ -9,7 +9,7 @@ from hypothesis import settings
 settings.register_profile("abkit", settings.default, deadline=None)  # a busy machine is no failure
 settings.load_profile("abkit")
 
-pytest_plugins = ("tests.databases", "tests.spark")
+pytest_plugins = ("tests.databases", "tests.forked", "tests.spark")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -12,6 +12,7 @@ import abkit as ab
 from abkit.report.prelaunch import render_prelaunch
 from abkit.report.render import render_report
 
+pytestmark = pytest.mark.usefixtures("forked")
 HOSTILE = [
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",

@@ -43,6 +43,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("forked")
 def test_every_place_says_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     url = f"sqlite:///{tmp_path}/abkit.db"
     rng = np.random.default_rng(8)

@@ -71,15 +71,15 @@ def by_rows(what, lifts, frame, sizes, runs, seed):
 
 
 @pytest.mark.parametrize(
-    ("inference", "looks", "runs"),
+    ("inference", "looks", "runs", "drawn"),
     [
-        ("fixed", 1, 50),
-        pytest.param("fixed", 1, 600, marks=pytest.mark.full),
-        pytest.param("group_sequential", 3, 250, marks=pytest.mark.full),
-        pytest.param("always_valid", 3, 250, marks=pytest.mark.full),
+        ("fixed", 1, 50, 1000),
+        pytest.param("fixed", 1, 600, 4000, marks=pytest.mark.full),
+        pytest.param("group_sequential", 3, 250, 4000, marks=pytest.mark.full),
+        pytest.param("always_valid", 3, 250, 4000, marks=pytest.mark.full),
     ],
 )
-def test_it_predicts_what_simulated_rows_do(inference, looks, runs):
+def test_it_predicts_what_simulated_rows_do(inference, looks, runs, drawn):
     """No cap here: the simulation fixes it at the past's own value, the analysis reads it off each experiment."""
     guardrails = [
         Quantile("latency", 0.9, goal="minimize", margin=0.25),
@@ -88,12 +88,12 @@ def test_it_predicts_what_simulated_rows_do(inference, looks, runs):
     what = experiment(inference, units=1500, guardrail_metrics=guardrails, plan={"looks": looks})
     frame, lifts = past(4000), {"success": 0.2, "latency": 0.05}
     scenario = Scenario("better", {"success": 0.2, "latency_p90": 0.05})
-    predicted = run(what, scenario, looks=looks, runs=4000, frame=frame).probabilities
+    predicted = run(what, scenario, looks=looks, runs=drawn, frame=frame).probabilities
     sizes = [round(1500 * (look + 1) / looks) for look in range(looks)]
     seen = by_rows(what, lifts, frame, sizes, runs, seed=7)
     assert sum(share > 0.05 for share in predicted.values()) > 1
     for verdict, share in predicted.items():
-        band = 3.3 * np.sqrt(share * (1 - share) * (1 / runs + 1 / 4000)) + 0.5 / runs
+        band = 3.3 * np.sqrt(share * (1 - share) * (1 / runs + 1 / drawn)) + 0.5 / runs
         assert abs(seen.get(verdict, 0.0) - share) <= band, verdict
 
 

@@ -81,6 +81,7 @@ def test_an_error_is_the_exit_code_of_the_process_and_no_traceback(tmp_path: Pat
     assert done.stderr.startswith("error: no experiment file 'absent.yml'")
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_gate_that_fires_is_an_exit_code_of_its_own(tmp_path: Path, root: Path) -> None:
     target = str(root / "examples/headline/headline-cached.yml")
     done = abkit("report", target, "--out", str(tmp_path), "--fail-on", "srm,guardrail", "--json")

@@ -14,6 +14,7 @@ from abkit.models import Experiment, Mean, Plan, Variant
 from abkit.report.publish import locked
 
 SECRET = "planted-0815-Word"
+pytestmark = pytest.mark.usefixtures("forked")
 
 
 def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:

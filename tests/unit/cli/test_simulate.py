@@ -60,6 +60,7 @@ def test_exit_codes_and_messages(tmp_path: Path, target: str, arguments: list[st
     assert done.stdout == ""
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_report_of_own_ids_lies_beside_the_experiments_reports(tmp_path: Path, target: str) -> None:
     ids = tmp_path / "ids.csv"
     ids.write_text("user_id,team\n" + "".join(f"user-{number},team-{number % 90}\n" for number in range(4500)))

@@ -47,10 +47,10 @@ def test_merged_runs_hold_every_key(
     if not sifted:
         monkeypatch.setattr(key_ledger, "_SIFTED_ANYWAY", -(1 << 40))
         monkeypatch.setattr(key_ledger, "_SMALLEST_PIECE", 0)
-    rows = [row(number) for number in range(1200)]
-    assert collector(store).record_many(rows, experiment_id="e1").added == 1200
+    rows = [row(number) for number in range(500)]
+    assert collector(store).record_many(rows, experiment_id="e1").added == 500
     runs = stored_runs(store)
-    assert sum(size for _, _, size in runs) == 1200
+    assert sum(size for _, _, size in runs) == 500
     assert max(Counter(level for level, _, _ in runs).values()) < 8
     assert max(level for level, _, _ in runs) == 2
     assert all(8**level <= size < 8 ** (level + 1) for level, _, size in runs)
@@ -61,20 +61,20 @@ def test_merged_runs_hold_every_key(
             bits = 3 * found.level
             assert not bits or set(events >> np.uint64(64 - bits)) == {found.piece}
     again = collector(store).record_many(reversed(rows), experiment_id="e1")
-    assert (again.added, again.repeated) == (0, 1200)
+    assert (again.added, again.repeated) == (0, 500)
     changed = collector(store).record_many([{**one, "value": -1.0} for one in rows[::10]], experiment_id="e1")
-    assert (changed.added, changed.quarantined) == (0, 120)
-    assert count(store) == keys(store) == 1200
+    assert (changed.added, changed.quarantined) == (0, 50)
+    assert count(store) == keys(store) == 500
 
 
 def test_what_another_process_stored_is_known(store: Engine, small_levels: None) -> None:
     one, other = collector(store), collector(store)
-    for start in range(0, 600, 100):
+    for start in range(0, 300, 100):
         part = [row(number) for number in range(start, start + 100)]
         assert one.record_many(part, experiment_id="e1").added == 100
         assert other.record_many(part, experiment_id="e1").repeated == 100
         one, other = other, one
-    assert values(store) == [number / 4 for number in range(600)]
+    assert values(store) == [number / 4 for number in range(300)]
 
 
 @pytest.mark.parametrize("bits", [0, 2])

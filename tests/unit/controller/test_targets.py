@@ -42,6 +42,7 @@ def test_a_key_is_looked_for_in_the_store_that_the_environment_names(
     assert find_experiment("").key == "warming"
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_report_from_the_store_holds_the_live_numbers_and_not_the_store_s_address(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / SECRET}.db"
     filled(url)

@@ -75,6 +75,7 @@ def test_no_reader_sees_a_torn_report_in_twenty_publications(tmp_path: Path) -> 
     assert (tmp_path / "latest").resolve().name == "run-20"
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("renders", [1, pytest.param(20, marks=pytest.mark.full)])
 def test_no_reader_sees_a_torn_report_while_it_is_rendered(tmp_path: Path, root: Path, renders: int) -> None:
     target, out = str(root / "examples/headline/headline-sound.yml"), tmp_path / "out"
@@ -129,6 +130,7 @@ def test_a_kill_at_any_moment_leaves_latest_whole(tmp_path: Path, moments: int) 
     assert left == [".lock"]
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.full)])
 def test_a_kill_while_rendering_leaves_latest_whole_and_no_process(tmp_path: Path, root: Path, kills: int) -> None:
     target, out = str(root / "examples/headline/headline-sound.yml"), tmp_path / "out"

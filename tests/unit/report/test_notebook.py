@@ -98,6 +98,7 @@ def test_text_arrives_as_the_text_it_was(tmp_path: Path) -> None:
     assert node is not None
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_failed_report_leaves_the_previous_one_and_the_notebook_as_far_as_it_ran(tmp_path: Path, root: Path) -> None:
     target = str(root / "examples" / "headline" / "headline-sound.yml")
     good = render_report(target, tmp_path)

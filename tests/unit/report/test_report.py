@@ -11,12 +11,14 @@ import pytest
 from abkit.analyzer.result import Need
 from abkit.analyzer.wording import VERDICTS
 from abkit.report.doubts import needs_list
+from abkit.report.kernels import KernelServer
 from abkit.report.render import Report, render_report
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Report:
-    return render_report(str(root / "examples" / "agents" / "warming.yml"), tmp_path_factory.mktemp("reports"))
+def report(tmp_path_factory: pytest.TempPathFactory, root: Path, server: KernelServer | None) -> Report:
+    target = str(root / "examples" / "agents" / "warming.yml")
+    return render_report(target, tmp_path_factory.mktemp("reports"), server=server)
 
 
 class Page(HTMLParser):
@@ -99,7 +101,8 @@ def test_no_code_and_no_message_of_the_notebook_is_in_the_page(report: Report) -
     assert "Warning" not in text
 
 
-def test_the_same_inputs_give_the_same_page(report: Report, tmp_path: Path, root: Path) -> None:
+@pytest.mark.usefixtures("forked")
+def test_the_same_inputs_give_the_same_page(tmp_path: Path, root: Path) -> None:
     target = str(root / "examples" / "agents" / "warming.yml")
     now = datetime(2026, 11, 22, tzinfo=UTC)
     first, second = (render_report(target, tmp_path, now=now) for _ in range(2))
