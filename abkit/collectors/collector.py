@@ -76,7 +76,8 @@ def collect(
     check_windows(experiment, source)
     swept = read_frame(experiment, source)
     if swept is not None and not details and not source.data.segments and len(swept.blocks) == len(experiment.metrics):
-        return _snapshot(experiment, source, _without_engine(experiment, swept), now, as_of)
+        snapshot = _snapshot(experiment, source, _without_engine(experiment, swept), now, as_of)
+        return snapshot if source.data.unit is None else replace(snapshot, duplicated_rows=0)
     with open_source(source) as engine:
         if source.data.summary is not None:
             return collect_summary(experiment, source, engine, source.where, as_of or now)

@@ -29,13 +29,14 @@ def read_frame(experiment: Experiment, source: Source) -> Swept | None:
     ----------
     experiment : Experiment
     source : Source
-        A pandas, polars or Arrow frame without unit, time and filters.
+        A pandas, polars or Arrow frame without time and filters; with a unit, a million rows at most.
 
     Returns
     -------
     Swept or None
         None where something has to be read with more care: text among numbers, missing or infinite values, variants
-        that the experiment does not know, values that are so large that sums lose their digits.
+        that the experiment does not know, values that are so large that sums lose their digits, units with several
+        rows.
     """
     data = source.data
     if source.table is None or source.engine is not None or source.long or not _is_plain(data):
@@ -44,6 +45,8 @@ def read_frame(experiment: Experiment, source: Source) -> Swept | None:
     values = data.values_of([variant.name for variant in experiment.variants])
     adder = _Adder(layout, list(values.values()))
     try:
+        if data.unit is not None:
+            _require_lone(source.table, data.unit)
         for columns in _batches(source.table, layout.columns, data.variant, adder.values):
             adder.add(columns)
     except _Careful:
@@ -57,8 +60,31 @@ class _Careful(Exception):  # noqa: N818 - not an error: the frame is to be read
 
 
 def _is_plain(data: Data) -> bool:
-    keys = (data.unit, data.time, data.summary, *data.where)
+    keys = (data.time, data.summary, *data.where)
     return data.design == "randomized" and not any(keys)
+
+
+def _require_lone(frame: Any, unit: str) -> None:
+    """Look whether each row is a unit of its own; of many rows, the engine tells in less memory."""
+    if len(frame) > _BATCH or list(getattr(frame, "column_names", frame.columns)).count(unit) != 1:
+        raise _Careful
+    import pyarrow as arrow
+    import pyarrow.compute as compute
+
+    try:
+        column = frame[unit] if isinstance(frame, arrow.Table) else arrow.array(frame[unit])
+    except arrow.ArrowException:  # numbers among text
+        raise _Careful from None
+    if arrow.types.is_string_view(column.type):
+        column = column.cast(arrow.large_string())
+    if not arrow.types.is_integer(column.type):
+        if not (arrow.types.is_string(column.type) or arrow.types.is_large_string(column.type)):
+            raise _Careful
+        column = compute.utf8_trim(column, " ")
+        if compute.any(compute.equal(column, "")).as_py():
+            raise _Careful
+    if column.null_count or compute.count_distinct(column).as_py() < len(column):
+        raise _Careful
 
 
 class _Adder:

@@ -151,7 +151,7 @@ class Grams:
         if not np.isfinite(covariance).all():
             return None
         spread = np.diagonal(base.covariance) * max(gram.units - 1, 1)
-        parts = np.einsum("ij,jk,ik->i", np.abs(turn), np.abs(base.covariance), np.abs(turn))
+        parts = (np.abs(turn) @ np.abs(base.covariance) * np.abs(turn)).sum(axis=1)
         lost = (np.diagonal(covariance) < _LOST * parts) | ~np.isfinite(parts)
         cancelled = (spread < _LOST * np.diagonal(products))[1:]
         return None if lost.any() or cancelled.any() else Moments(base.n, turn @ base.mean, covariance)
@@ -173,16 +173,14 @@ def is_added(metric: Metric) -> bool:
 
 def _turn(metric: Metric, shifts: Sequence[float], offset: float, census: Census) -> Array:
     """The matrix from (count, sums about the shifts) to what the metric adds up about its offset."""
-    width = len(shifts)
+    turn = np.zeros((4 if metric.covariate else 2, len(shifts)))
+    turn[0, 1] = 1.0
     if isinstance(metric, Ratio):
-        above, below = np.eye(width)[1], np.eye(width)[2]
-        rows = [above - offset * below, below]
-        rows[0][0], rows[1][0] = shifts[1] - offset * shifts[2], shifts[2]
+        turn[0, 0], turn[0, 2] = shifts[1] - offset * shifts[2], -offset
+        turn[1, 0], turn[1, 2] = shifts[2], 1.0
     else:
-        rows = [np.eye(width)[1], np.eye(width)[0]]
-        rows[0][0] = shifts[1] - offset
+        turn[0, 0], turn[1, 0] = shifts[1] - offset, 1.0
     if metric.covariate:
-        before = np.eye(width)[width - 1]
-        before[0] = shifts[-1] - census.mean(metric.covariate)
-        rows += [before, np.eye(width)[0]]
-    return np.array(rows)
+        turn[2, 0], turn[2, -1] = shifts[-1] - census.mean(metric.covariate), 1.0
+        turn[3, 0] = 1.0
+    return turn

@@ -123,6 +123,44 @@ def test_a_frame_is_read_in_one_pass_without_an_engine(kind, careful, monkeypatc
     assert_same(collect(EXPERIMENT, source, now=NOW, details=False), expected)
 
 
+LONE = {
+    "whole numbers": lambda numbers: numbers,
+    "text": lambda numbers: np.char.add("u", numbers.astype(str)),
+}
+
+
+@pytest.mark.parametrize("units", LONE)
+@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow"])
+def test_so_is_a_frame_whose_rows_are_units_of_their_own(kind, units, careful, monkeypatch):
+    frame = wide().assign(user=LONE[units](np.arange(40_000)[::-1]))
+    makers = {"polars": pl.from_pandas, "arrow": pa.Table.from_pandas}
+    source = Source.frame(makers.get(kind, lambda same: same)(frame), unit="user")
+    expected = careful(EXPERIMENT, source)
+    monkeypatch.setattr(collector, "open_source", lambda *_: pytest.fail("an engine was opened"))
+    assert_same(collect(EXPERIMENT, source, now=NOW, details=False), expected)
+
+
+@pytest.mark.parametrize(
+    "units",
+    [
+        lambda numbers: numbers // 2,
+        lambda numbers: np.where(numbers == 7, "u8 ", np.char.add("u", numbers.astype(str))),
+        lambda numbers: np.where(numbers == 7, " ", np.char.add("u", numbers.astype(str))),
+        lambda numbers: pd.Series(numbers, dtype=object).where(numbers != 7),
+        lambda numbers: pd.Series(numbers, dtype=object).where(numbers != 7, "seven"),
+        lambda numbers: numbers / 1.0,
+    ],
+    ids=["two rows each", "a trailing blank", "blank", "missing", "text among numbers", "fractions"],
+)
+def test_units_that_one_pass_cannot_judge_are_left_to_the_careful_reading(units, careful):
+    frame = wide(4_000).assign(user=units(np.arange(4_000)))
+    frame["variant"] = np.where(np.arange(4_000) // 2 % 2, "a", "b")
+    frame.loc[8, "variant"] = frame.loc[7, "variant"]
+    source = Source.frame(frame, unit="user")
+    assert read_frame(EXPERIMENT, source) is None
+    assert_same_answer(source, careful)
+
+
 @pytest.mark.parametrize("unit", [None, "user"])
 @pytest.mark.parametrize("kind", ["parquet", "sqlite", "postgresql"])
 def test_an_engine_reads_in_one_statement_what_the_careful_reading_gives(kind, unit, careful, tmp_path, request):
