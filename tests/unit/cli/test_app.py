@@ -102,13 +102,14 @@ def test_one_bad_target_does_not_keep_the_others_from_being_rendered(tmp_path: P
     assert (tmp_path / "out/headline-sound/latest/report.html").is_file()
 
 
+@pytest.mark.usefixtures("forked")
 def test_init_then_report_in_an_empty_folder(tmp_path: Path) -> None:
     assert abkit("init", cwd=tmp_path).returncode == 0
     made = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     wanted = {"explore.ipynb", "experiment_report.ipynb", "plan.ipynb", "tutorials/which_agent.ipynb", "warming.yml"}
     assert wanted <= made
     assert "humaneval_runs.csv.gz" in made
-    assert process("report", "warming.yml", cwd=tmp_path).returncode == 0
+    assert abkit("report", "warming.yml", cwd=tmp_path).returncode == 0
     assert (tmp_path / "reports/warming/latest/report.html").is_file()
     again = abkit("init", cwd=tmp_path)
     assert again.returncode == 2
@@ -116,6 +117,6 @@ def test_init_then_report_in_an_empty_folder(tmp_path: Path) -> None:
 
 
 def test_doctor_finds_nothing_wrong_here() -> None:
-    done = process("doctor")
+    done = abkit("doctor")
     assert done.returncode == 0, done.stdout
     assert "FAIL" not in done.stdout
