@@ -60,9 +60,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _mend_metrics(schemas: dict[str, Any]) -> None:
-    """An object must say which kind of metric it is, and two kinds have no cap."""
+    """An object must say which kind of metric it is, two kinds have no cap, and what is recorded has no window."""
     for kind in ("Mean", "Proportion", "Ratio", "Quantile"):
         schemas[kind]["required"].append("kind")
+        schemas[kind]["properties"]["window"] = {"type": "null", "title": "Window"}
     for kind in ("Proportion", "Quantile"):
         schemas[kind]["properties"]["cap"] = {"type": "null", "title": "Cap"}
 

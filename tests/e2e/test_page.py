@@ -106,7 +106,7 @@ def test_a_hostile_text_changes_nothing_but_text(page: Page, tmp_path: Path, har
     ("example", "scheme", "width"),
     [
         ("agents/debugging", "light", 1100),
-        ("bandit/bandit-policy", "dark", 390),
+        pytest.param("bandit/bandit-policy", "dark", 390, marks=pytest.mark.full),
         pytest.param("headline/headline-cached", "light", 1100, marks=pytest.mark.full),
         pytest.param("agents/debugging", "dark", 390, marks=pytest.mark.full),
         pytest.param("bandit/bandit-policy", "light", 1100, marks=pytest.mark.full),
