@@ -76,8 +76,7 @@ def collect(
     check_windows(experiment, source)
     swept = read_frame(experiment, source)
     if swept is not None and not details and not source.data.segments and len(swept.blocks) == len(experiment.metrics):
-        snapshot = _snapshot(experiment, source, _without_engine(experiment, swept), now, as_of)
-        return snapshot if source.data.unit is None else replace(snapshot, duplicated_rows=0)
+        return _snapshot(experiment, source, _without_engine(experiment, swept), now, as_of)
     with open_source(source) as engine:
         if source.data.summary is not None:
             return collect_summary(experiment, source, engine, source.where, as_of or now)
@@ -113,11 +112,13 @@ def _collect(
     read, terms = _read(experiment, source, engine, rows, census, swept)
     snapshot = replace(
         _snapshot(experiment, source, read, now, as_of),
-        duplicated_rows=_duplicates(engine, rows, read, source),
         series=daily_series(engine, rows, terms, read.used, census, read.reading, filled),
         segments=collect_segments(engine, rows, terms, read.used, census, read.reading),
         arrivals=count_arrivals(engine, rows, census),
     )
+    if source.data.unit is not None and snapshot.duplicated_rows is None:
+        duplicates = count_duplicates(rows.table, rows.of_variants(list(census.values.values())))
+        snapshot = replace(snapshot, duplicated_rows=int(engine.rows(duplicates)[0]["duplicates"]))
     if rows is not every_row or snapshot.contaminated_units:
         snapshot = replace(snapshot, mixed=find_mixed_units(engine, every_row, census))
     if not details:
@@ -189,6 +190,7 @@ def _snapshot(experiment: Experiment, source: Source, read: _Read, now: datetime
         as_of=iso(as_of or (now if last is None else datetime.fromtimestamp(last, UTC))),
         fingerprint=source.fingerprint() or _fingerprint(read.blocks, read.counts),
         rows_left_out=read.census.rows_left_out,
+        duplicated_rows=0 if _has_no_duplicates(source, read) else None,
         metrics=collected,
         has_time=source.data.time is not None,
         first_seen=None if first is None else iso(datetime.fromtimestamp(first, UTC)),
@@ -206,14 +208,10 @@ def usable(metric: Metric, census: Census) -> Metric:
     return replace(metric, covariate=None) if uneven else metric
 
 
-def _duplicates(engine: Engine, rows: Rows, read: _Read, source: Source) -> int | None:
-    """Rows equal to another one; recording has already kept repeated observations out, and lone rows have no other."""
-    if source.data.unit is None or source.long:
-        return 0 if source.long else None
-    if read.counts["rows"] == read.counts["units"] and not read.counts.get("contaminated_units"):
-        return 0
-    counts = rows.of_variants(list(read.census.values.values()))
-    return int(engine.rows(count_duplicates(rows.table, counts))[0]["duplicates"])
+def _has_no_duplicates(source: Source, read: _Read) -> bool:
+    """Recording has already kept repeated observations out, and a unit's only row has no other."""
+    lone = read.counts["rows"] == read.counts["units"] and not read.counts.get("contaminated_units")
+    return source.long or (source.data.unit is not None and lone)
 
 
 def _metric_moments(metric: Metric, read: _Read, covariate: str | None, *, long: bool) -> MetricMoments:

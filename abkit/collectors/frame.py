@@ -45,7 +45,8 @@ def read_frame(experiment: Experiment, source: Source) -> Swept | None:
     values = data.values_of([variant.name for variant in experiment.variants])
     adder = _Adder(layout, list(values.values()))
     try:
-        if data.unit is not None:
+        _require_columns(source.table, [*layout.columns, data.variant, *([data.unit] if data.unit else [])])
+        if data.unit:
             _require_lone(source.table, data.unit)
         for columns in _batches(source.table, layout.columns, data.variant, adder.values):
             adder.add(columns)
@@ -64,17 +65,26 @@ def _is_plain(data: Data) -> bool:
     return data.design == "randomized" and not any(keys)
 
 
+def _require_columns(frame: Any, names: Sequence[str]) -> None:
+    present = list(getattr(frame, "column_names", frame.columns))
+    if len(set(present)) < len(present) or not set(names) <= set(present):
+        raise _Careful
+    if not (_is_of(frame, "pandas") or (_is_of(frame, "polars", "pyarrow") and hasattr(frame, "__arrow_c_stream__"))):
+        raise _Careful  # others may have a `select` that means something else
+
+
+def _is_of(frame: Any, *libraries: str) -> bool:
+    return type(frame).__module__.split(".")[0] in libraries
+
+
 def _require_lone(frame: Any, unit: str) -> None:
     """Look whether each row is a unit of its own; of many rows, the engine tells in less memory."""
-    if len(frame) > _BATCH or list(getattr(frame, "column_names", frame.columns)).count(unit) != 1:
-        raise _Careful
     import pyarrow as arrow
     import pyarrow.compute as compute
 
-    try:
-        column = frame[unit] if isinstance(frame, arrow.Table) else arrow.array(frame[unit])
-    except arrow.ArrowException:  # numbers among text
-        raise _Careful from None
+    column = _arrow_column(frame, unit)
+    if len(column) > _BATCH or column.null_count:
+        raise _Careful
     if arrow.types.is_string_view(column.type):
         column = column.cast(arrow.large_string())
     if not arrow.types.is_integer(column.type):
@@ -83,8 +93,21 @@ def _require_lone(frame: Any, unit: str) -> None:
         column = compute.utf8_trim(column, " ")
         if compute.any(compute.equal(column, "")).as_py():
             raise _Careful
-    if column.null_count or compute.count_distinct(column).as_py() < len(column):
+    if compute.count_distinct(column).as_py() < len(column):
         raise _Careful
+
+
+def _arrow_column(frame: Any, name: str) -> Any:
+    import pyarrow as arrow
+
+    if not _is_of(frame, "pandas"):
+        return arrow.RecordBatchReader.from_stream(frame.select([name])).read_all()[name]
+    if len(frame) > _BATCH:
+        raise _Careful
+    try:
+        return arrow.array(frame[name])
+    except (arrow.ArrowException, OverflowError, UnicodeError):  # objects of several kinds, or that Arrow cannot hold
+        raise _Careful from None
 
 
 class _Adder:
@@ -160,14 +183,8 @@ def _is_rate(chunk: npt.NDArray[Any]) -> bool:
 
 def _batches(frame: Any, names: Sequence[str], variant: str, values: Sequence[str]) -> Iterator[Columns]:
     """Columns as numbers, with each row's code of its variant and the code of each value."""
-    present = list(getattr(frame, "column_names", frame.columns))
-    if len(set(present)) < len(present) or not {*names, variant} <= set(present):
-        raise _Careful
-    if type(frame).__module__.split(".")[0] == "pandas":
-        return _pandas_batches(frame, names, variant, values)
-    if not hasattr(frame, "__arrow_c_stream__"):
-        raise _Careful
-    return _arrow_batches(frame, names, variant, values)
+    read = _pandas_batches if _is_of(frame, "pandas") else _arrow_batches
+    return read(frame, names, variant, values)
 
 
 def _pandas_batches(frame: Any, names: Sequence[str], variant: str, values: Sequence[str]) -> Iterator[Columns]:

@@ -11,6 +11,8 @@ from abkit.display import Displayed
 from abkit.stats.estimand import Levels, RatioLevel, delta_method
 from abkit.stats.moments import Array, Moments
 
+_ROUNDING = 1e-12  # of a variance: where the covariates leave no more than this of it, they leave nothing
+
 
 @dataclass(frozen=True, slots=True)
 class Adjustment(Displayed):
@@ -35,7 +37,8 @@ def cuped(blocks: Sequence[Moments], level: RatioLevel, width: int = 4) -> Adjus
 
     level - theta (covariate level - overall covariate level), with theta pooled within variants (Deng, Xu, Kohavi &
     Walker 2013, eq. 3-5; for ratios on linearised values, Deng & Shi 2016). A covariate that does not vary leaves the
-    levels as they are; of covariates that say the same, each takes its share.
+    levels as they are; of covariates that say the same, each takes its share. Where they explain all of the metric,
+    the levels have no variance: what rounding leaves is no spread to test against.
 
     Parameters
     ----------
@@ -78,6 +81,8 @@ def cuped(blocks: Sequence[Moments], level: RatioLevel, width: int = 4) -> Adjus
         return np.asarray(values)
 
     levels = delta_method(adjusted, blocks, width)
+    explained = (1 - removed <= _ROUNDING)[..., None, None, None]
+    levels = Levels(levels.value, np.where(explained, 0.0, levels.covariance), levels.n)
     return Adjustment(levels, theta[..., 0] if len(starts) == 1 else theta, removed)
 
 

@@ -53,11 +53,11 @@ def units_needed(effect: float, se: float, units: float, multiplier: float, targ
     Returns
     -------
     int
-        Rounded up.
+        Rounded up, at least 1.
 
     Examples
     --------
     >>> units_needed(effect=0.1, se=0.1, units=100, multiplier=1.959964, target_power=0.8)
     785
     """
-    return int(np.ceil(units * (detectable_effect(se, multiplier, target_power) / effect) ** 2 - 1e-9))
+    return max(int(np.ceil(units * (detectable_effect(se, multiplier, target_power) / effect) ** 2 - 1e-9)), 1)

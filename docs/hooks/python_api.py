@@ -42,7 +42,7 @@ _PARTS = {
     "A store": ("connect",),
     "Failures": ("AbkitError",),
 }
-_ELSEWHERE = {"__version__", "plots", "stats", "widgets"}
+_ELSEWHERE = {"plots", "stats", "widgets"}
 _WIDGETS = ["plan_calculator", "power_calculator", "traffic_simulator"]
 _BRIEF = "    options:\n      members: false\n"
 _HEAD = """# Python: `import abkit as ab`

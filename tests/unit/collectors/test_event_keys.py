@@ -40,20 +40,21 @@ def stored_runs(engine: Engine) -> list[tuple[int, int, int]]:
         return [tuple(found) for found in connection.execute(select(key_runs.c.level, key_runs.c.run, key_runs.c.size))]
 
 
+@pytest.mark.parametrize("size", [500, pytest.param(1200, marks=pytest.mark.full)])
 @pytest.mark.parametrize("sifted", [True, False])
 def test_merged_runs_hold_every_key(
-    store: Engine, small_levels: None, monkeypatch: pytest.MonkeyPatch, sifted: bool
+    store: Engine, small_levels: None, monkeypatch: pytest.MonkeyPatch, sifted: bool, size: int
 ) -> None:
     if not sifted:
         monkeypatch.setattr(key_ledger, "_SIFTED_ANYWAY", -(1 << 40))
         monkeypatch.setattr(key_ledger, "_SMALLEST_PIECE", 0)
-    rows = [row(number) for number in range(500)]
-    assert collector(store).record_many(rows, experiment_id="e1").added == 500
+    rows = [row(number) for number in range(size)]
+    assert collector(store).record_many(rows, experiment_id="e1").added == size
     runs = stored_runs(store)
-    assert sum(size for _, _, size in runs) == 500
+    assert sum(length for _, _, length in runs) == size
     assert max(Counter(level for level, _, _ in runs).values()) < 8
     assert max(level for level, _, _ in runs) == 2
-    assert all(8**level <= size < 8 ** (level + 1) for level, _, size in runs)
+    assert all(8**level <= length < 8 ** (level + 1) for level, _, length in runs)
     with store.connect() as connection:
         for found in connection.execute(select(key_pieces)):
             events = np.frombuffer(found.events, "<u8")
@@ -61,20 +62,20 @@ def test_merged_runs_hold_every_key(
             bits = 3 * found.level
             assert not bits or set(events >> np.uint64(64 - bits)) == {found.piece}
     again = collector(store).record_many(reversed(rows), experiment_id="e1")
-    assert (again.added, again.repeated) == (0, 500)
+    assert (again.added, again.repeated) == (0, size)
     changed = collector(store).record_many([{**one, "value": -1.0} for one in rows[::10]], experiment_id="e1")
-    assert (changed.added, changed.quarantined) == (0, 50)
-    assert count(store) == keys(store) == 500
+    assert (changed.added, changed.quarantined) == (0, size // 10)
+    assert count(store) == keys(store) == size
 
 
 def test_what_another_process_stored_is_known(store: Engine, small_levels: None) -> None:
     one, other = collector(store), collector(store)
-    for start in range(0, 300, 100):
+    for start in range(0, 600, 100):
         part = [row(number) for number in range(start, start + 100)]
         assert one.record_many(part, experiment_id="e1").added == 100
         assert other.record_many(part, experiment_id="e1").repeated == 100
         one, other = other, one
-    assert values(store) == [number / 4 for number in range(300)]
+    assert values(store) == [number / 4 for number in range(600)]
 
 
 @pytest.mark.parametrize("bits", [0, 2])

@@ -4,6 +4,7 @@ import functools
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -148,9 +149,20 @@ def test_so_is_a_frame_whose_rows_are_units_of_their_own(kind, units, careful, m
         lambda numbers: np.where(numbers == 7, " ", np.char.add("u", numbers.astype(str))),
         lambda numbers: pd.Series(numbers, dtype=object).where(numbers != 7),
         lambda numbers: pd.Series(numbers, dtype=object).where(numbers != 7, "seven"),
+        lambda numbers: pd.Series([2**70 + int(number) for number in numbers], dtype=object),
+        lambda numbers: pd.Series([f"\ud800{number}" for number in numbers], dtype=object),
         lambda numbers: numbers / 1.0,
     ],
-    ids=["two rows each", "a trailing blank", "blank", "missing", "text among numbers", "fractions"],
+    ids=[
+        "two rows each",
+        "a blank",
+        "blank",
+        "missing",
+        "text among numbers",
+        "large",
+        "half a character",
+        "fractions",
+    ],
 )
 def test_units_that_one_pass_cannot_judge_are_left_to_the_careful_reading(units, careful):
     frame = wide(4_000).assign(user=units(np.arange(4_000)))
@@ -159,6 +171,12 @@ def test_units_that_one_pass_cannot_judge_are_left_to_the_careful_reading(units,
     source = Source.frame(frame, unit="user")
     assert read_frame(EXPERIMENT, source) is None
     assert_same_answer(source, careful)
+
+
+@pytest.mark.parametrize("unit", [None, "user"])
+def test_what_only_looks_like_a_frame_is_left_to_the_engine(unit):
+    relation = duckdb.from_df(wide(400).assign(user=np.arange(400)))
+    assert read_frame(EXPERIMENT, Source.frame(relation, unit=unit)) is None
 
 
 @pytest.mark.parametrize("unit", [None, "user"])

@@ -22,11 +22,11 @@ def test_what_runs_in_the_store_is_compared_with(tmp_path: Path, monkeypatch: py
         lab.create(experiment("draft", "agent-0"))
     monkeypatch.setenv("ABKIT_STORE", url)
     assert {one.key for one in running_experiments()} == {f"running-{place}" for place in range(55)}
-    found, simulation = simulate_target("draft", users=1000)
+    found, simulation = simulate_target("draft", users=2000)
     assert found.key == "draft"
     assert len(simulation.others) == 55
     assert simulation.check("independence").status == "pass"
-    assert len(simulate_target("running-3", users=1000)[1].others) == 54
+    assert len(simulate_target("running-3", users=2000)[1].others) == 54
     monkeypatch.delenv("ABKIT_STORE")
     assert running_experiments() == ()
 

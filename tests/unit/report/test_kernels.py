@@ -126,7 +126,6 @@ def test_what_is_imported_before_leaves_no_thread_that_a_fork_would_break(tmp_pa
         assert set(others) <= {"jemalloc_bg_thd"}, "pyarrow's allocator ends its own at a fork"
 
 
-@pytest.mark.full
 def test_a_forked_report_is_the_same_to_the_byte(tmp_path: Path, root: Path) -> None:
     target, now = str(root / "examples/headline/headline-sound.yml"), datetime(2026, 11, 22, tzinfo=UTC)
     with KernelServer(_IMPORTED) as server:

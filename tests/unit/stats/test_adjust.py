@@ -58,6 +58,19 @@ def test_moments_adjustment_ignores_what_does_not_vary_or_says_the_same():
     assert np.allclose(flat.levels.value, [y_c.mean(), y_t.mean()])
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_covariates_that_say_all_leave_no_rounding_to_test_against(seed: int):
+    rng = np.random.default_rng(seed)
+    before = rng.lognormal(0, 0.5, (2, 300))
+    ones = np.ones(300)
+    for slope in (1.0, 3.7):
+        rows = np.stack([np.stack([slope * x + 0.1, ones, x, ones], axis=-1) for x in before])
+        adjusted = cuped([Moments.from_rows(one) for one in rows], RatioLevel())
+        assert adjusted.levels.se.tolist() == [0.0, 0.0]
+    rows[..., 0] += rng.normal(0, 1e-4, (2, 300))
+    assert (cuped([Moments.from_rows(one) for one in rows], RatioLevel()).levels.se > 0).all()
+
+
 def test_moments_adjustment_in_batches_equals_one_by_one():
     rng = np.random.default_rng(14)
     rows = rng.normal(3, 1, (5, 2, 30, 6)) + 1e3 * (np.arange(6) % 2 == 0)

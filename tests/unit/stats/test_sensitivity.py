@@ -16,3 +16,7 @@ def test_the_three_answers_fit_each_other() -> None:
     effect = detectable_effect(0.3, Z, 0.9)
     assert power_at(effect, 0.3, Z) == pytest.approx(0.9, abs=1e-6)
     assert units_needed(effect, 0.3, 500, Z, 0.9) == 500
+
+
+def test_hardly_any_noise_needs_a_unit_all_the_same() -> None:
+    assert units_needed(1.0, 1e-9, 500, Z, 0.8) == 1
