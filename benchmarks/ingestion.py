@@ -1,22 +1,24 @@
 """Ingestion with idempotency against plain inserts of the same rows without any.
 
 SQLite: executemany into a table without an index, in CPU seconds of this process. PostgreSQL: binary COPY into one, in
-seconds by the clock, because the server is a process of its own. Memory is measured first, before anything has left
-room that could be used again.
+seconds by the clock, because the server is a process of its own. The same rows go to each in turn, a batch at a
+time: to the plain insert as the tuples that its driver takes, to abkit as dicts or as a frame. Memory is measured
+first, before anything has left room that could be used again.
 """
 
 import argparse
 import sqlite3
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pyarrow as pa
 import tables
-from measure import Spent, case, extra_mebibytes, main
+from measure import Spent, compared, extra_mebibytes, main, timed
 from sqlalchemy import Connection
 
 from abkit.assignment import Split
@@ -31,6 +33,10 @@ from abkit.store.schema import upgrade
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 EXPERIMENT = "2c4e1b1e-8f5f-4d0a-9a61-0b7f0c3f6a11"
 USERS = 50_000
+BATCH = 10_000
+Row = dict[str, Any]
+Load = Callable[[Any], None]
+Shape = Callable[[list[Row]], Any]
 COLUMNS = "experiment_id text, user_id text, metric_type text, value double precision, observed_at timestamptz"
 
 
@@ -70,43 +76,32 @@ def collector(url: str, **options: Any) -> MetricsCollector:
     )
 
 
-def seconds(operation: Any, clock: Any = time.perf_counter) -> float:
-    start = clock()
-    operation()
-    return float(clock() - start)
-
-
-def plain_sqlite(path: Path, size: int) -> float:
-    values = [(EXPERIMENT, r["user_id"], r["metric_type"], r["value"], str(r["observed_at"])) for r in rows(size)]
+def plain_sqlite(path: Path) -> Load:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"CREATE TABLE plain ({COLUMNS})")
 
-    def insert() -> None:
-        for start in range(0, size, 10_000):
-            connection.execute("BEGIN IMMEDIATE")
-            connection.executemany("INSERT INTO plain VALUES (?, ?, ?, ?, ?)", values[start : start + 10_000])
-            connection.execute("COMMIT")
+    def insert(given: list[tuple[Any, ...]]) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT INTO plain VALUES (?, ?, ?, ?, ?)", given)
+        connection.execute("COMMIT")
 
-    spent = seconds(insert, time.process_time)
-    connection.close()
-    return spent
+    return insert
 
 
-def plain_postgresql(url: str, size: int) -> float:
-    values = [(EXPERIMENT, r["user_id"], r["metric_type"], r["value"], r["observed_at"]) for r in rows(size)]
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP TABLE IF EXISTS plain")
-        connection.execute(f"CREATE TABLE plain ({COLUMNS})")
+def plain_postgresql(url: str) -> Load:
+    connection = psycopg.connect(url, autocommit=True)
+    connection.execute("DROP TABLE IF EXISTS plain")
+    connection.execute(f"CREATE TABLE plain ({COLUMNS})")
 
-        def insert() -> None:
-            with connection.cursor().copy("COPY plain FROM STDIN (FORMAT binary)") as copy:
-                copy.set_types(["text", "text", "text", "float8", "timestamptz"])
-                for value in values:
-                    copy.write_row(value)
+    def insert(given: list[tuple[Any, ...]]) -> None:
+        with connection.cursor().copy("COPY plain FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(["text", "text", "text", "float8", "timestamptz"])
+            for row in given:
+                copy.write_row(row)
 
-        return seconds(insert)
+    return insert
 
 
 def extra_memory(url: str, size: int) -> float:
@@ -116,67 +111,50 @@ def extra_memory(url: str, size: int) -> float:
     return extra_mebibytes(lambda: one.record_many(rows(size), experiment_id="the-same-rows-streamed"))
 
 
-def measure(url: str, size: int, plain: float, clock: Any) -> dict[str, float]:
+def in_turn(size: int, first: int, own: Load, plain: Load, shape: Shape, clock: str) -> tuple[list[Spent], list[Spent]]:
+    """A batch of rows by each in turn, from row `first` on; the first batch does not count."""
+    mine, theirs = [], []
+    for start in range(first, first + size, BATCH):
+        given = list(rows(BATCH, start))
+        time = str if clock == "cpu" else (lambda one: one)  # SQLite has no times
+        values = [(EXPERIMENT, r["user_id"], r["metric_type"], r["value"], time(r["observed_at"])) for r in given]
+        theirs.append(timed(partial(plain, values)))
+        mine.append(timed(partial(own, shape(given))))
+    return mine[1:] or mine, theirs[1:] or theirs
+
+
+def stored(url: str, size: int, kind: str, goal: float, plain: Load, clock: str) -> Iterator[dict[str, Any]]:
+    extra = extra_memory(url, size)
     one = collector(url)
+    many = partial(one.record_many, experiment_id=EXPERIMENT)
 
-    def load(given: list[dict[str, Any]]) -> float:
-        return seconds(lambda: one.record_many(given, experiment_id=EXPERIMENT), clock)
-
-    given = list(rows(size))
-    first, again = load(given), load(given)
-    more = load(list(rows(size, size)))
-    single = collector(url)
-
-    def each() -> None:
-        for number, row in enumerate(rows(size // 10)):
-            single.record(EXPERIMENT, row["user_id"], row["metric_type"], row["value"], None, NOW, f"event-{number}")
+    def each(given: list[Row]) -> None:
+        single = collector(url)
+        for row in given:
+            single.record(EXPERIMENT, row["user_id"], row["metric_type"], row["value"], None, NOW, row["event_id"])
         single.close()
 
-    alone = 10 * seconds(each, clock)
-    return {
-        "rows": size,
-        "plain_microseconds_per_row": 1e6 * plain / size,
-        "ratio_to_plain": plain / more,
-        "ratio_with_new_users": plain / first,
-        "ratio_when_repeated": plain / again,
-        "ratio_of_single_records": plain / alone,
-    }
-
-
-def stored(url: str, size: int, kind: str, goal: float, plain: Any, clock: Any) -> Iterator[dict[str, Any]]:
-    extra = extra_memory(url, size)
-    found = measure(url, size, plain(), clock)
-    bound = found["plain_microseconds_per_row"] / 1e6 * size
-    which = "cpu" if clock is time.process_time else "wall"
-    for what, ratio, limit in (
-        ("more rows", "ratio_to_plain", 1 / goal),
-        ("rows with new users", "ratio_with_new_users", None),
-        ("the same rows again", "ratio_when_repeated", None),
-        ("rows one by one", "ratio_of_single_records", None),
+    many(rows(USERS, -USERS))  # all users are known from here on
+    for what, number, first, own, shape in (
+        ("new rows as dicts", size, 0, many, list),
+        ("new rows as a frame", size, size, many, pa.Table.from_pylist),
+        ("the same rows again", size, 0, many, list),
+        ("rows one by one", size // 5, 2 * size, each, list),
     ):
-        own = bound / found[ratio]
-        memory = {"goal_mib": 64} if limit else {}
-        yield case(
-            f"ingestion into {kind}: {what}, against plain inserts",
-            Spent(own, own, extra if limit else None),
-            Spent(bound, bound),
-            goal=limit,
-            clock=which,
-            rows=size,
-            **memory,
-        )
+        limits = {"goal": 1 / goal, "goal_mib": 64, "extra_mib": extra} if what.startswith("new") else {}
+        mine, theirs = in_turn(number, first, own, plain, shape, clock)
+        name = f"ingestion into {kind}: {what}, against plain inserts"
+        yield compared(name, mine, theirs, clock=clock, rows=number, **limits)
 
 
 def cases(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     size = options.rows
     with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "plain.db"
-        url = f"sqlite:///{folder}/store.db"
-        yield from stored(url, size, "SQLite", 0.4, lambda: plain_sqlite(plain, size), time.process_time)
+        url, plain = f"sqlite:///{folder}/store.db", plain_sqlite(Path(folder) / "plain.db")
+        yield from stored(url, size, "SQLite", 0.4, plain, "cpu")
     with tables.postgresql(options.postgresql) as server:
         if server is not None:
-            plain_rows = lambda: plain_postgresql(server, size)  # noqa: E731
-            yield from stored(server, size, "PostgreSQL", 0.5, plain_rows, time.perf_counter)
+            yield from stored(server, size, "PostgreSQL", 0.5, plain_postgresql(server), "wall")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What benchmarks share: a case against its bound, in CPU seconds of the whole process, and the peak of memory.
 
-Both sides of a case run in turn, so that a busy machine disturbs them alike, and the medians are compared.
+Both sides of a case run in turn, so that a busy machine disturbs them alike, and the medians are compared; beside them
+stands the ratio of the least times, which what else runs on the machine disturbs least.
 """
 
 from __future__ import annotations
@@ -77,7 +78,29 @@ def compare(
         if counts:
             mine.append(high)
             theirs += [low] if low is not None else []
-    return case(name, median(mine), median(theirs) if theirs else None, rounds=rounds, **limits)
+    return compared(name, mine, theirs, **limits)
+
+
+def compared(
+    name: str,
+    mine: list[Spent],
+    theirs: list[Spent],
+    *,
+    clock: str = "cpu",
+    extra_mib: float | None = None,
+    **limits: Any,
+) -> dict[str, Any]:
+    """Medians of rounds that were run in turn, their ratio, and that of the least times.
+
+    Parameters
+    ----------
+    extra_mib : float, optional
+        Where memory was measured otherwise than round by round.
+    """
+    least = min(getattr(one, clock) for one in mine) / min(getattr(one, clock) for one in theirs) if theirs else None
+    bound = median(theirs) if theirs else None
+    own = median(mine) if extra_mib is None else median(mine)._replace(extra_mib=extra_mib)
+    return case(name, own, bound, clock=clock, rounds=len(mine), least=least, **limits)
 
 
 def median(found: list[Spent]) -> Spent:
@@ -97,6 +120,7 @@ def case(
     goal_seconds: float | None = None,
     goal_mib: float | None = None,
     rounds: int = 1,
+    least: float | None = None,
     **sizes: Any,
 ) -> dict[str, Any]:
     """One object of the JSON, from seconds however they were found.
@@ -107,6 +131,8 @@ def case(
         Most that the ratio may be, in seconds of `clock`: "cpu", or "wall" where a server does the work.
     goal_seconds, goal_mib : float, optional
         Most CPU seconds of one call, and most extra memory.
+    least : float, optional
+        Ratio of the least times of several rounds.
     """
     ratio = None if bound is None else getattr(own, clock) / getattr(bound, clock)
     limits = ((ratio, goal), (own.cpu, goal_seconds), (own.extra_mib, goal_mib))
@@ -119,6 +145,7 @@ def case(
         "bound_wall_s": None if bound is None else bound.wall,
         "clock": clock,
         "ratio": ratio,
+        "ratio_of_least": least,
         "goal": goal,
         "goal_s": goal_seconds,
         "extra_mib": own.extra_mib,

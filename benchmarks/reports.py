@@ -67,7 +67,7 @@ def cases(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     own = Spent(spent.cpu / number, spent.wall / number)
     bound = Spent(*(sum(getattr(one, clock) for one in looped) / len(looped) for clock in ("cpu", "wall")))
     yield case(
-        "a report, against papermill and nbconvert", own, bound, goal=0.55, clock="wall", reports=number, jobs=jobs
+        "a report, against papermill and nbconvert", own, bound, goal=0.25, clock="wall", reports=number, jobs=jobs
     )
 
 
