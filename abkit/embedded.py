@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+    from sqlalchemy.dialects.postgresql.base import PGDialect
 
 _SETTINGS = {"threads": 1, "enable_external_file_cache": False}
 
@@ -33,6 +34,23 @@ def open_session() -> DuckDBPyConnection:
     except duckdb.Error:  # whoever broke it was told; it must not stay broken for the others
         _database.cache_clear()
         return _session(os.getpid())
+
+
+@cache
+def duckdb_dialect() -> PGDialect:
+    """Return SQLAlchemy's dialect for DuckDB: PostgreSQL's, which is the nearest, with numbered values.
+
+    Examples
+    --------
+    >>> from sqlalchemy import literal, select
+    >>> print(select(literal(1) + 1).compile(dialect=duckdb_dialect()))
+    SELECT $1 + $2 AS anon_1
+    """
+    from sqlalchemy.dialects.postgresql.base import PGDialect
+
+    found = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+    found.name = "duckdb"
+    return found
 
 
 def _session(process: int) -> DuckDBPyConnection:

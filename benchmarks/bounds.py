@@ -72,14 +72,14 @@ def from_sums(rows: Sequence[Sequence[Any]]) -> list[tuple[Any, Any, Any]]:
 
 def compared(moments: Sequence[tuple[Any, Any, Any]]) -> list[tuple[float, ...]]:
     """Every variant against the first on six metrics: difference, interval, p-value."""
-    found = []
-    for n, mean, covariance in moments[1:]:
-        pair = (moments[0], (n, mean, covariance))
+    found, adjusted = [], _adjusted(moments)
+    for place, other in enumerate(moments[1:], 1):
+        pair = (moments[0], other)
         for name in (*RATES, *MEANS):
             at = _AT[name]
             found.append(_welch(*((one[1][at], one[2][at, at], one[0]) for one in pair)))
         found.append(_welch(*map(_ratio, pair)))
-        found.append(_welch(*_adjusted(pair)))
+        found.append(_welch(adjusted[0], adjusted[place]))
     return found
 
 
@@ -90,19 +90,20 @@ def _ratio(one: tuple[Any, Any, Any]) -> tuple[float, float, float]:
     return level, (covariance[a, a] - 2 * level * covariance[a, b] + level**2 * covariance[b, b]) / mean[b] ** 2, n
 
 
-def _adjusted(pair: Sequence[tuple[Any, Any, Any]]) -> list[tuple[float, float, float]]:
+def _adjusted(moments: Sequence[tuple[Any, Any, Any]]) -> list[tuple[float, float, float]]:
+    """Slope and centre are those of all variants together."""
     y, x = (_AT[name] for name in PAIRS[1])
-    weights = [one[0] - 1 for one in pair]
-    slope = sum(w * one[2][y, x] for w, one in zip(weights, pair, strict=True))
-    slope /= sum(w * one[2][x, x] for w, one in zip(weights, pair, strict=True))
-    center = sum(one[0] * one[1][x] for one in pair) / sum(one[0] for one in pair)
+    weights = [one[0] - 1 for one in moments]
+    slope = sum(w * one[2][y, x] for w, one in zip(weights, moments, strict=True))
+    slope /= sum(w * one[2][x, x] for w, one in zip(weights, moments, strict=True))
+    center = sum(one[0] * one[1][x] for one in moments) / sum(one[0] for one in moments)
     return [
         (
             one[1][y] - slope * (one[1][x] - center),
             one[2][y, y] + slope**2 * one[2][x, x] - 2 * slope * one[2][y, x],
             one[0],
         )
-        for one in pair
+        for one in moments
     ]
 
 

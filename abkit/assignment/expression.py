@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, String, case, column, literal, select, table
-from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import IdentifierPreparer
 from sqlalchemy.sql.functions import FunctionElement
 
+from abkit.embedded import duckdb_dialect
 from abkit.errors import ParameterError
 
 
@@ -108,9 +108,7 @@ def spark_sql(expression: ColumnElement[Any]) -> str:
 
 def duckdb_sql(experiment_id: str, name: str, user_id: str) -> tuple[str, list[Any]]:
     """Return a statement for the buckets of a DuckDB table's users, and its values."""
-    dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-    dialect.name = "duckdb"
     rows = table(name, column(user_id, String))
     statement = select(bucket_expression(experiment_id, rows.c[user_id]).label("bucket"))
-    compiled = statement.compile(dialect=dialect)
+    compiled = statement.compile(dialect=duckdb_dialect())
     return str(compiled), [compiled.params[key] for key in compiled.positiontup or ()]

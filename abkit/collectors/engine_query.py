@@ -25,8 +25,8 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.types import TypeEngine
 
-_DUCKDB = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-_DUCKDB.name = "duckdb"
+from abkit.embedded import duckdb_dialect
+
 _SPARK = PGDialect(paramstyle="qmark")  # type: ignore[no-untyped-call]
 _SPARK.name = "spark"
 _SQL_TYPES = (
@@ -61,8 +61,8 @@ def duckdb_query(statement: Select[Any] | Insert | CreateTable) -> tuple[str, li
     ('SELECT x \nWHERE x > $1', [1])
     """
     if isinstance(statement, CreateTable):
-        return str(statement.compile(dialect=_DUCKDB)), []
-    compiled = statement.compile(dialect=_DUCKDB, compile_kwargs={"render_postcompile": True})
+        return str(statement.compile(dialect=duckdb_dialect())), []
+    compiled = statement.compile(dialect=duckdb_dialect(), compile_kwargs={"render_postcompile": True})
     return str(compiled), _in_order(compiled)
 
 

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Table, case, cast, delete, func, insert, lite
 from sqlalchemy import column as column_of
 from sqlalchemy import table as table_of
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.types import UserDefinedType
+
+from abkit.embedded import duckdb_dialect
 
 Run = tuple[int, int, int]
 """Level, number and size."""
@@ -43,8 +44,7 @@ def key_statement() -> str:
         cast(event.op("&")(literal(2**64 - 1)), _Unsigned()).label("check"),
         cast(both.c.payload.op(">>")(64), _Unsigned()).label("payload"),
     )
-    dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-    return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    return str(statement.compile(dialect=duckdb_dialect(), compile_kwargs={"literal_binds": True}))
 
 
 def next_batch(connection: Connection, streams: Table, ids: tuple[str, str], stream: int) -> int:
