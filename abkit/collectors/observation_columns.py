@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final
@@ -57,12 +58,12 @@ def _fields(rows: Any) -> dict[str, Any] | None:
         return found if len(found) == rows.num_columns and set(found) <= set(FIELDS) else None
     if set(map(type, rows)) != {dict}:
         return None
-    names = set().union(*rows)
-    if not names <= set(FIELDS):
-        return None
-    if set(map(len, rows)) == {len(names)}:  # all rows have all names
-        return {name: list(map(itemgetter(name), rows)) for name in names}
-    return {name: [row.get(name) for row in rows] for name in names}
+    names = set(rows[0])
+    if names <= set(FIELDS) and set(map(len, rows)) == {len(names)}:
+        with contextlib.suppress(KeyError):  # else all rows have all names
+            return {name: list(map(itemgetter(name), rows)) for name in names}
+    names = names.union(*rows)
+    return {name: [row.get(name) for row in rows] for name in names} if names <= set(FIELDS) else None
 
 
 def _experiment(column: Any, otherwise: str | None) -> str | None:
@@ -84,13 +85,17 @@ def _texts(given: Any, size: int, name: str) -> Any:
         column = _cast_texts(given)
     if column.null_count and name not in _OPTIONAL:
         raise ValueError(name)
-    length = pc.binary_length(column)
-    shortest, largest = pc.min(length).as_py(), pc.max(length).as_py()
-    if shortest is not None and (
-        shortest == 0 or largest > _TEXTS[name] or pc.any(pc.match_substring(column, "\0")).as_py()
-    ):
+    length = pc.min_max(pc.binary_length(column)).as_py()
+    if length["min"] is not None and (length["min"] == 0 or length["max"] > _TEXTS[name] or _holds_nul(column)):
         raise ValueError(name)
     return column
+
+
+def _holds_nul(column: Any) -> bool:
+    """Whether any byte of the texts is zero; looking through bytes takes a tenth of looking through texts."""
+    _, ends, held = column.buffers()
+    first, last = np.frombuffer(ends, np.int32)[[column.offset, column.offset + len(column)]]
+    return held is not None and not np.frombuffer(held, np.uint8)[first:last].all()
 
 
 def _cast_texts(column: Any) -> Any:
