@@ -14,7 +14,7 @@ from abkit.analyzer.result import Check, ComparisonResult, MetricResult
 from abkit.models import Experiment
 from abkit.models.design import design_hash
 from abkit.snapshot import Snapshot
-from abkit.stats import Comparison, detectable_effect, power_at
+from abkit.stats import Comparison, Effect, Test, detectable_effect, power_at
 
 _SHARES = (0.5, 1.0, 2.0)
 _STEPS = 9
@@ -26,7 +26,8 @@ class _Sight:
     """What the primary metric can see at any size, in the treatment with the widest interval."""
 
     experiment: Experiment
-    pair: Comparison
+    test: Test
+    effect: Effect
     se: float
     base: float
     pace: Pace
@@ -38,13 +39,13 @@ class _Sight:
 
     def _at(self, units: int) -> tuple[float, float]:
         share = units / self.pace.units
-        multiplier = multiplier_at(self.experiment, self.pair.test, self.pair.effect(), self.alpha, share)
+        multiplier = multiplier_at(self.experiment, self.test, self.effect, self.alpha, share)
         return self.se / math.sqrt(share), multiplier
 
-    def power(self, units: int, lift: float) -> float:
-        """Chance to see a lift with so many units over all variants, judged as it will be at that size."""
+    def power(self, units: int, *lifts: float) -> tuple[float, ...]:
+        """Chance to see each lift with so many units over all variants, judged as it will be at that size."""
         se, multiplier = self._at(units)
-        return power_at(lift * self.base, se, multiplier) if math.isfinite(multiplier) else 0.0
+        return tuple(power_at(one * self.base, se, multiplier) if math.isfinite(multiplier) else 0.0 for one in lifts)
 
     def mde(self, units: int) -> float | None:
         """Smallest lift that is seen with the planned power."""
@@ -54,8 +55,7 @@ class _Sight:
 
     def needed(self, lift: float) -> int | None:
         """Units over all variants that see a lift with the planned power."""
-        pair = self.pair
-        return units_at(self.experiment, pair.test, pair.effect(), lift * self.base, self.alpha, self.pace)
+        return units_at(self.experiment, self.test, self.effect, lift * self.base, self.alpha, self.pace)
 
 
 def _sight(
@@ -67,7 +67,7 @@ def _sight(
     place = [variant.name for variant in experiment.treatments].index(one.variant)
     treatment, control = (experiment.variants.index(v) for v in (experiment.treatments[place], experiment.control))
     pair = Comparison(inference.levels, treatment, control, inference.tests[place])
-    return _Sight(experiment, pair, one.difference.se, base, pace)
+    return _Sight(experiment, pair.test, pair.effect(), one.difference.se, base, pace)
 
 
 def summarize_plan(
@@ -82,7 +82,7 @@ def summarize_plan(
     primary = metrics[0]
     weakest = max(primary.comparisons, key=lambda one: one.mde or 0.0)
     sight = _sight(experiment, inference, primary, weakest, Pace(reached, snapshot.units_per_day))
-    power = None if sight is None else sight.power(planned, experiment.min_detectable_effect)
+    power = None if sight is None else sight.power(planned, experiment.min_detectable_effect)[0]
     look, looks = _looks(experiment, reached)
     return PlanSummary(
         inference=experiment.plan.inference,
@@ -121,10 +121,7 @@ def _size_table(sight: _Sight, metric: str, variant: str) -> SizeTable:
             EffectSize(target, units, None if units is None else pace.days_for(max(units - pace.units, 0)))
             for target, units in zip(targets, needed, strict=True)
         ),
-        tuple(
-            SizePower(units, pace.days_for(units), tuple(sight.power(units, target) for target in targets))
-            for units in sizes
-        ),
+        tuple(SizePower(units, pace.days_for(units), sight.power(units, *targets)) for units in sizes),
     )
 
 

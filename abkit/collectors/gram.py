@@ -144,16 +144,16 @@ class Grams:
 
     def _moments(self, metric: Metric, gram: Gram, offset: float, census: Census) -> Moments | None:
         places = [0, *(self.layout.columns.index(name) + 1 for name in metric.columns_read)]
-        products = gram.products[np.ix_(places, places)]
+        products = gram.products[places][:, places]
         base = Moments.from_shifted_sums(float(gram.units), np.zeros(len(places)), gram.sums[places], products)
         turn = _turn(metric, [0.0, *(float(self.shift[place - 1]) for place in places[1:])], offset, census)
         covariance = turn @ base.covariance @ turn.T
         if not np.isfinite(covariance).all():
             return None
-        spread = np.diagonal(base.covariance) * max(gram.units - 1, 1)
-        parts = (np.abs(turn) @ np.abs(base.covariance) * np.abs(turn)).sum(axis=1)
-        lost = (np.diagonal(covariance) < _LOST * parts) | ~np.isfinite(parts)
-        cancelled = (spread < _LOST * np.diagonal(products))[1:]
+        spread, size = base.covariance.diagonal() * max(gram.units - 1, 1), np.abs(turn)
+        parts = (size @ np.abs(base.covariance) * size).sum(axis=1)
+        lost = (covariance.diagonal() < _LOST * parts) | ~np.isfinite(parts)
+        cancelled = (spread < _LOST * products.diagonal())[1:]
         return None if lost.any() or cancelled.any() else Moments(base.n, turn @ base.mean, covariance)
 
 

@@ -194,6 +194,9 @@ def contrast(levels: Levels, treatment: int, control: int, ratio: npt.ArrayLike 
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = np.where(by_block > 0, by_block**2 / (levels.n - 1), 0.0)
         df = variance**2 / shares.sum(axis=-1)
-    blocks = levels.n if levels.n.shape[-1] == 1 else levels.n[..., [t, c]]
     value = levels.value[..., t] - multiple * levels.value[..., c]
-    return Effect(value, np.sqrt(variance), df, blocks.sum(axis=-1), blocks.min(axis=-1))
+    if levels.n.shape[-1] == 1:  # paired: the same units in both
+        units = smallest = levels.n[..., 0]
+    else:
+        units, smallest = levels.n[..., t] + levels.n[..., c], np.minimum(levels.n[..., t], levels.n[..., c])
+    return Effect(value, np.sqrt(variance), df, units, smallest)
