@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import tables
-from measure import Spent, compared, extra_mebibytes, main, timed
+from measure import Spent, extra_mebibytes, from_rounds, main, timed
 from sqlalchemy import Connection
 
 from abkit.assignment import Split
@@ -114,10 +114,10 @@ def extra_memory(url: str, size: int) -> float:
 def in_turn(size: int, first: int, own: Load, plain: Load, shape: Shape, clock: str) -> tuple[list[Spent], list[Spent]]:
     """A batch of rows by each in turn, from row `first` on; the first batch does not count."""
     mine, theirs = [], []
+    time = str(NOW) if clock == "cpu" else NOW  # SQLite has no times
     for start in range(first, first + size, BATCH):
         given = list(rows(BATCH, start))
-        time = str if clock == "cpu" else (lambda one: one)  # SQLite has no times
-        values = [(EXPERIMENT, r["user_id"], r["metric_type"], r["value"], time(r["observed_at"])) for r in given]
+        values = [(EXPERIMENT, r["user_id"], r["metric_type"], r["value"], time) for r in given]
         theirs.append(timed(partial(plain, values)))
         mine.append(timed(partial(own, shape(given))))
     return mine[1:] or mine, theirs[1:] or theirs
@@ -144,7 +144,7 @@ def stored(url: str, size: int, kind: str, goal: float, plain: Load, clock: str)
         limits = {"goal": 1 / goal, "goal_mib": 64, "extra_mib": extra} if what.startswith("new") else {}
         mine, theirs = in_turn(number, first, own, plain, shape, clock)
         name = f"ingestion into {kind}: {what}, against plain inserts"
-        yield compared(name, mine, theirs, clock=clock, rows=number, **limits)
+        yield from_rounds(name, mine, theirs, clock=clock, rows=number, **limits)
 
 
 def cases(options: argparse.Namespace) -> Iterator[dict[str, Any]]:

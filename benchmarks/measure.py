@@ -78,10 +78,10 @@ def compare(
         if counts:
             mine.append(high)
             theirs += [low] if low is not None else []
-    return compared(name, mine, theirs, **limits)
+    return from_rounds(name, mine, theirs, **limits)
 
 
-def compared(
+def from_rounds(
     name: str,
     mine: list[Spent],
     theirs: list[Spent],

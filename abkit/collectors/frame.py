@@ -66,11 +66,11 @@ def _is_plain(data: Data) -> bool:
 
 
 def _require_columns(frame: Any, names: Sequence[str]) -> None:
+    if not (_is_of(frame, "pandas") or (_is_of(frame, "polars", "pyarrow") and hasattr(frame, "__arrow_c_stream__"))):
+        raise _Careful  # others may have a `select` that means something else
     present = list(getattr(frame, "column_names", frame.columns))
     if len(set(present)) < len(present) or not set(names) <= set(present):
         raise _Careful
-    if not (_is_of(frame, "pandas") or (_is_of(frame, "polars", "pyarrow") and hasattr(frame, "__arrow_c_stream__"))):
-        raise _Careful  # others may have a `select` that means something else
 
 
 def _is_of(frame: Any, *libraries: str) -> bool:
