@@ -33,7 +33,7 @@ from abkit.store.schema import upgrade
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 EXPERIMENT = "2c4e1b1e-8f5f-4d0a-9a61-0b7f0c3f6a11"
 USERS = 50_000
-BATCH = 10_000
+BATCH = 30_000  # as many as a load stores in one transaction
 Row = dict[str, Any]
 Load = Callable[[Any], None]
 Shape = Callable[[list[Row]], Any]

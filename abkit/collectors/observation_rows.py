@@ -16,7 +16,7 @@ LONGEST_ID: Final = 1024
 LONGEST_NAME: Final = 200
 LARGEST_VALUE: Final = 1e150
 """Squares of larger values have no sum."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _YEARS = range(1970, 2200)
 
@@ -154,4 +154,4 @@ def microseconds(value: Any) -> int | None:
     if value.year not in _YEARS:
         raise BadRowError(f"observed_at: {value.isoformat()} is not between 1970 and 2200")
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // _MICROSECOND
+    return (aware - EPOCH) // _MICROSECOND

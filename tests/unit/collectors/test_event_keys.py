@@ -3,8 +3,11 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
@@ -167,6 +170,13 @@ def test_keys_stay_as_they_are() -> None:
 
 
 texts = st.sampled_from(["u1", "é", "", "7", "a\0", "x" * 201, None, 7, True, 1.5])
+BERLIN = ZoneInfo("Europe/Berlin")
+times = st.sampled_from(
+    ["2026-11-21", "2026-11-21T10:00:00Z", "2026-11-21T10:00:00+02:00", None, "x", 5]
+    + [datetime(2026, 10, 25, 2, 30, 0, 999_999, BERLIN, fold=fold) for fold in (0, 1)]
+    + [datetime(2026, 11, 21, 10, tzinfo=UTC), datetime(2026, 11, 21, 10), datetime(1969, 12, 31, tzinfo=UTC)]
+    + [pd.Timestamp("2026-11-21T10:00:00.123456789Z")]
+)
 odd_rows = st.fixed_dictionaries(
     {
         "user_id": texts,
@@ -174,9 +184,7 @@ odd_rows = st.fixed_dictionaries(
         "value": st.sampled_from([1.5, 2, "3", "x", "1_0", None, float("nan"), True, "1e3", 1e150, 1.1e150, "-2e150"]),
     },
     optional={
-        "observed_at": st.sampled_from(
-            ["2026-11-21", "2026-11-21T10:00:00Z", "2026-11-21T10:00:00+02:00", None, "x", 5]
-        ),
+        "observed_at": times,
         "event_id": texts,
         "variant_id": texts,
         "experiment_id": st.sampled_from(["e1", "e2", "", None]),
