@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from sqlalchemy import true
 
 from abkit.collectors.census import Census, check_columns, take_census
-from abkit.collectors.census_query import count_duplicates
 from abkit.collectors.daily import count_arrivals, daily_series
 from abkit.collectors.distribution import collect_distributions
+from abkit.collectors.duplicates import count_duplicates
 from abkit.collectors.engines import Engine, open_source
 from abkit.collectors.exposed import add_up_events, check_windows
 from abkit.collectors.frame import read_frame
@@ -117,8 +118,10 @@ def _collect(
         arrivals=count_arrivals(engine, rows, census),
     )
     if source.data.unit is not None and snapshot.duplicated_rows is None:
-        duplicates = count_duplicates(rows.table, rows.of_variants(list(census.values.values())))
-        snapshot = replace(snapshot, duplicated_rows=int(engine.rows(duplicates)[0]["duplicates"]))
+        all_count = rows is every_row and not census.rows_left_out
+        counts = true() if all_count else rows.of_variants(list(census.values.values()))
+        duplicates = count_duplicates(engine, rows.table, counts, sum(census.rows.values()))
+        snapshot = replace(snapshot, duplicated_rows=duplicates)
     if rows is not every_row or snapshot.contaminated_units:
         snapshot = replace(snapshot, mixed=find_mixed_units(engine, every_row, census))
     if not details:

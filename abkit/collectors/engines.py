@@ -25,7 +25,6 @@ from abkit.collectors.source import Source
 from abkit.collectors.spark import spark_errors, spark_frame
 from abkit.embedded import open_session
 from abkit.errors import DataError, NotFoundError, suggest
-from abkit.stats.moments import Array
 
 _TABLE = "abkit_rows"
 _BATCH = 50_000
@@ -42,6 +41,8 @@ class Engine(Protocol):
     """Whether quantiles are found by ranking rows, because there is no `percentile_cont`."""
     sketches: bool
     """Whether it has a mergeable sketch of quantiles."""
+    hashes: bool
+    """Whether its `hash` of a row is 64 bits, the same for equal rows."""
 
     def open(self, source: Source) -> tuple[FromClause, dict[str, str]]:
         """Return the rows of a source, beside those that are open already, and the types of their columns."""
@@ -52,8 +53,8 @@ class Engine(Protocol):
     def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
         """Run a statement and return its rows as dicts."""
 
-    def batches(self, statement: Select[Any]) -> Iterator[Array]:
-        """Run a statement whose columns are all numbers and yield its rows, some at a time."""
+    def batches(self, statement: Select[Any], kind: type[np.number[Any]] = np.float64) -> Iterator[Any]:
+        """Run a statement whose columns are all numbers of a kind and yield its rows, some at a time."""
 
     def __enter__(self) -> Self: ...
 
@@ -65,7 +66,7 @@ class Engine(Protocol):
 class DuckDB:
     """Files and frames, read where they lie; DataError where they cannot be read."""
 
-    ranks, sketches = False, True
+    ranks, sketches, hashes = False, True, True
 
     def __init__(self, source: Source) -> None:
         self._connection, self._where = open_session(), source.where
@@ -105,11 +106,13 @@ class DuckDB:
             names = [field[0] for field in result.description or ()]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
-    def batches(self, statement: Select[Any]) -> Iterator[Array]:  # noqa: D102
+    def batches(  # noqa: D102
+        self, statement: Select[Any], kind: type[np.number[Any]] = np.float64
+    ) -> Iterator[Any]:
         with reading(self._where, duckdb.Error):
             text, values = duckdb_query(statement)
             for batch in self._connection.sql(text, params=values).to_arrow_reader(_BATCH):
-                yield np.column_stack([np.asarray(part, dtype=np.float64) for part in batch.columns])
+                yield np.column_stack([np.asarray(part, dtype=kind) for part in batch.columns])
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +127,7 @@ class DuckDB:
 class Database:
     """A table in a database that SQLAlchemy knows, read in one transaction, so that statements see the same rows."""
 
-    ranks, sketches = True, False
+    ranks, sketches, hashes = True, False, False
 
     def __init__(self, source: Source) -> None:
         self._kept: list[Table] = []
@@ -159,10 +162,12 @@ class Database:
             found = self._connection.execute(statement).mappings().all()
         return [{str(name): _plain(value) for name, value in row.items()} for row in found]
 
-    def batches(self, statement: Select[Any]) -> Iterator[Array]:  # noqa: D102
+    def batches(  # noqa: D102
+        self, statement: Select[Any], kind: type[np.number[Any]] = np.float64
+    ) -> Iterator[Any]:
         with reading("the data", SQLAlchemyError):
             for part in self._connection.execute(statement).partitions(_BATCH):
-                yield np.array([tuple(row) for row in part], dtype=np.float64)
+                yield np.array([tuple(row) for row in part], dtype=kind)
 
     def __enter__(self) -> Self:
         return self
@@ -203,7 +208,7 @@ class Spark:
     Sums of floats may differ in their last digits from run to run: tasks finish in any order.
     """
 
-    ranks, sketches = False, True
+    ranks, sketches, hashes = False, True, False
 
     def __init__(self, source: Source) -> None:
         self._where, self._views, self._kept = source.where, list[str](), list[Any]()
@@ -233,11 +238,13 @@ class Spark:
             found = self._run(statement).collect()
         return [{name: _plain(value) for name, value in row.asDict().items()} for row in found]
 
-    def batches(self, statement: Select[Any]) -> Iterator[Array]:  # noqa: D102
+    def batches(  # noqa: D102
+        self, statement: Select[Any], kind: type[np.number[Any]] = np.float64
+    ) -> Iterator[Any]:
         with reading(self._where, spark_errors()):
             read = self._run(statement).toLocalIterator()  # a partition at a time
             while part := list(islice(read, _BATCH)):
-                yield np.array(part, dtype=np.float64)
+                yield np.array(part, dtype=kind)
 
     def _run(self, statement: Select[Any]) -> Any:
         text, values = spark_query(statement)

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import true
 
 from abkit.collectors.census import columns_asked, require_columns
-from abkit.collectors.census_query import count_duplicates, first_unreadable
+from abkit.collectors.census_query import first_unreadable
+from abkit.collectors.duplicates import count_duplicates
 from abkit.collectors.engines import Engine
 from abkit.collectors.exposed_query import Part, add_up, count_events, count_used
 from abkit.collectors.query import Rows
@@ -131,7 +132,7 @@ def add_up_events(
         replace(source, data=replace(source.data, where={})),
         float(used["last"]),
         int(found["events"]) - int(used["events"] or 0),
-        int(engine.rows(count_duplicates(happened.table, true()))[0]["duplicates"]),
+        count_duplicates(engine, happened.table, true(), int(found["events"])),
         {metric.name: still_open[metric.window] for metric, _ in experiment.metrics if metric.window is not None},
     )
 

@@ -15,9 +15,9 @@ _NO_TABLE = {"CTE_SCAN", "REC_CTE_SCAN", "COLUMN_DATA_SCAN", "DELIM_SCAN", "DUMM
 def counting(scans: list[int], run: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap `rows` or `batches` of an engine: how often each statement reads the data is appended to `scans`."""
 
-    def counted(engine: Any, statement: Select[Any]) -> Any:
+    def counted(engine: Any, statement: Select[Any], *others: Any) -> Any:
         scans.append(scans_of(engine, statement))
-        return run(engine, statement)
+        return run(engine, statement, *others)
 
     return counted
 

@@ -20,6 +20,13 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any], bool]] = {
     "quantiles of segments": ((*MEANS, Quantile("cost", 0.5)), {"unit": "unit", "segments": ["country"]}, False),
     "all parts": (MEANS, {"unit": "unit", "time": "at", "segments": ["country"]}, True),
 }
+
+
+def hashed(numbers: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """One scan less where equal rows are looked for: by their hashes."""
+    return {case: (count, scans - ("unit" in CASES[case][1])) for case, (count, scans) in numbers.items()}
+
+
 _PERCENTILE = {
     "moments of rows": (2, 2),
     "moments of units": (3, 4),
@@ -30,7 +37,7 @@ _PERCENTILE = {
 }
 # Without percentile_cont each metric's values are ranked by themselves.
 _RANK = _PERCENTILE | {"quantiles of units": (5, 7), "all parts": (13, 25)}
-PLAIN = {"arrow": _PERCENTILE | {"moments of rows": (0, 0)}, "postgresql": _PERCENTILE, "sqlite": _RANK}
+PLAIN = {"arrow": hashed(_PERCENTILE) | {"moments of rows": (0, 0)}, "postgresql": _PERCENTILE, "sqlite": _RANK}
 _PERCENTILE_WITH_CARE = {
     "moments of rows": (3, 3),
     "moments of units": (4, 5),
@@ -41,7 +48,7 @@ _PERCENTILE_WITH_CARE = {
 }
 # The units that count are looked up for each metric.
 _RANK_WITH_CARE = _PERCENTILE_WITH_CARE | {"quantiles of units": (6, 11), "all parts": (14, 26)}
-WITH_CARE = {"arrow": _PERCENTILE_WITH_CARE, "postgresql": _PERCENTILE_WITH_CARE, "sqlite": _RANK_WITH_CARE}
+WITH_CARE = {"arrow": hashed(_PERCENTILE_WITH_CARE), "postgresql": _PERCENTILE_WITH_CARE, "sqlite": _RANK_WITH_CARE}
 
 
 @pytest.fixture

@@ -1,13 +1,16 @@
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from sqlalchemy import FromClause, Select, literal, select
 
-from abkit.collectors import Source, collect
+from abkit.collectors import Source, collect, duplicates
 from abkit.errors import AbkitError, DataError, DefinitionError, NotFoundError
 from abkit.models import Experiment, Mean, Proportion, Quantile, Ratio, Variant
 from abkit.snapshot import MetricMoments, NotCollected
@@ -163,6 +166,44 @@ def test_equal_rows_are_counted() -> None:
     frame = events()
     snapshot = collect(experiment(Mean("cost")), Source.frame(pd.concat([frame, frame[:7]]), unit="unit"), now=NOW)
     assert snapshot.duplicated_rows == 7
+
+
+def duplicated(frame: Any) -> int | None:
+    return collect(experiment(Mean("cost")), Source.frame(frame, unit="unit"), now=NOW).duplicated_rows
+
+
+def test_equal_hashes_are_not_yet_equal_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = events()
+    twice = pd.concat([frame, frame[:7]])
+    monkeypatch.setattr(duplicates, "_ROWS_AT_ONCE", 9)
+    assert (duplicated(frame), duplicated(twice)) == (0, 7)  # of many parts
+    statement = duplicates.hash_rows
+
+    def same(table: FromClause, *others: Any) -> Select[Any]:
+        return select(literal(5).label("hash")).select_from(statement(table, *others).subquery())
+
+    monkeypatch.setattr(duplicates, "hash_rows", same)
+    assert (duplicated(frame), duplicated(twice)) == (0, 7)
+
+
+ODD = {
+    "zeros": pa.array([0.0, -0.0]),
+    "not numbers": pa.array(np.array([0x7FF8000000000001, 0xFFF8000000000002], np.uint64).view(np.float64)),
+    "missing": pa.array([None, None], pa.string()),
+    "lists": pa.array([[0.0, None], [-0.0, None]]),
+    "structures": pa.array([{"x": 0.0}, {"x": -0.0}]),
+    "fractions": pa.array([Decimal("1.50"), Decimal("1.5")]),
+    "bytes": pa.array([b"\0", b"\0"]),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_what_is_equal_has_equal_hashes(kind: str) -> None:
+    """DuckDB takes these for equal; hashes that differed would let them pass as two."""
+    frame = pa.Table.from_pandas(events(), preserve_index=False).slice(0, 100)
+    pair = frame.slice(0, 1).take([0, 0]).append_column("odd", ODD[kind])
+    rest = frame.slice(1).append_column("odd", pa.nulls(99, ODD[kind].type))
+    assert duplicated(pa.concat_tables([pair, rest])) == 1
 
 
 @pytest.mark.parametrize("unit", [None, "unit"])
