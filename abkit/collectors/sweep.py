@@ -41,8 +41,10 @@ def sweep(engine: Engine, rows: Rows, experiment: Experiment) -> Swept | None:
     if not (rows.is_text(data.variant) or rows.is_whole(data.variant)):
         return None
     shift = _shift(engine, rows, layout)
-    statement = sums_by_row if data.unit is None else sums_by_unit
-    grams = _merge(engine.rows(statement(rows, layout, shift)), engine, rows, experiment, layout, shift)
+    values = list(data.values_of(variant.name for variant in experiment.variants).values())
+    shifted = rows, layout, shift
+    statement = sums_by_row(*shifted) if data.unit is None else sums_by_unit(*shifted, values)
+    grams = _merge(engine.rows(statement), engine, rows, experiment, layout, shift)
     return None if grams is None else grams.reduce(experiment)
 
 
@@ -73,7 +75,7 @@ def _merge(
     if len(read) > _MOST_GROUPS:
         return None
     for row in read:
-        label = _label(row, exact=has_units)
+        label = _label_of(row, list(values.values())) if has_units else _label(row)
         if label is None:
             return None
         if label not in values.values():
@@ -102,12 +104,15 @@ def _merge(
     )
 
 
-def _label(row: Mapping[str, Any], *, exact: bool) -> str | None:
-    """The variant of a group; None where there is none, or where blanks or a second one ask for care."""
-    if row["first"] is None or row["first"] != row["last"]:
-        return None
-    label = str(row["first"]).strip(" ")
-    return None if not label or (exact and label != str(row["first"])) else label
+def _label(row: Mapping[str, Any]) -> str | None:
+    """The variant of a group of rows; None where there is none."""
+    return None if row["label"] is None else str(row["label"]).strip(" ") or None
+
+
+def _label_of(row: Mapping[str, Any], values: Sequence[str]) -> str | None:
+    """The variant of a group of units; None where they are of two, or of one that is not as the values say."""
+    place = int(row["first"])
+    return values[place] if place == row["last"] and place < len(values) else None
 
 
 def _gram(row: Mapping[str, Any], layout: Layout, *, has_units: bool) -> Gram:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CTE, Double, Integer, Select, and_, case, cast, func, select
+from sqlalchemy import CTE, Double, Integer, Select, Text, and_, case, cast, func, literal, select
 
 from abkit.collectors.dialects import IsNumber
 from abkit.collectors.gram import Layout
@@ -32,16 +33,15 @@ def sums_by_row(rows: Rows, layout: Layout, shift: Sequence[float]) -> Select[An
     ]
     label = rows.table.c[rows.data.variant]
     counts = [func.count().label("rows"), func.count(_sound(rows, layout)).label("sound")]
-    return (
-        select(label.label("first"), label.label("last"), *counts, *_times(rows), *sums)
-        .where(rows.kept)
-        .group_by(label)
-    )
+    return select(label.label("label"), *counts, *_times(rows), *sums).where(rows.kept).group_by(label)
 
 
-def sums_by_unit(rows: Rows, layout: Layout, shift: Sequence[float]) -> Select[Any]:
-    """Sum over units of what each adds up, by the first and the last value of its variants."""
-    units = _units(rows, layout, shift)
+def sums_by_unit(rows: Rows, layout: Layout, shift: Sequence[float], values: Sequence[str]) -> Select[Any]:
+    """Sum over units of what each adds up, by the first and the last place of its variants among the values.
+
+    What is none of them has the place after the last. Places are compared, because comparing texts takes longer.
+    """
+    units = _units(rows, layout, shift, _place(rows, values))
     parts = [units.c.rows, *(units.c[f"sum_{at}"] for at in range(1, len(layout.columns) + 1))]
     sums = [func.sum(part).label(f"sum_{at}") for at, part in enumerate(parts[1:], start=1)]
     sums += [
@@ -57,10 +57,18 @@ def sums_by_unit(rows: Rows, layout: Layout, shift: Sequence[float]) -> Select[A
     return select(units.c.first, units.c.last, *counts, *times, *sums).group_by(units.c.first, units.c.last)
 
 
-def _units(rows: Rows, layout: Layout, shift: Sequence[float]) -> CTE:
+def _place(rows: Rows, values: Sequence[str]) -> Expression:
+    """A variant's place, found by its value as it is written."""
     label = rows.table.c[rows.data.variant]
+    if not rows.is_whole(rows.data.variant):
+        return case({value: place for place, value in enumerate(values)}, value=cast(label, Text), else_=len(values))
+    numbers = {int(value): place for place, value in enumerate(values) if re.fullmatch("0|-?[1-9][0-9]{0,17}", value)}
+    return case(numbers, value=label, else_=len(values)) if numbers else literal(len(values))
+
+
+def _units(rows: Rows, layout: Layout, shift: Sequence[float], place: Expression) -> CTE:
     sums = [func.sum(part).label(f"sum_{at}") for at, part in enumerate(_shifted(rows, layout, shift), start=1)]
-    ends = [func.min(label).label("first"), func.max(label).label("last")]
+    ends = [func.min(place).label("first"), func.max(place).label("last")]
     counts = [func.count().label("rows"), func.count(_sound(rows, layout)).label("sound")]
     unit = rows.table.c[rows.data.unit or ""] if rows.is_whole(rows.data.unit or "") else rows.unit
     kept = rows.kept if rows.data.variants is None else rows.of_variants(list(rows.data.variants.values()))

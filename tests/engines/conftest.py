@@ -49,7 +49,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     elif engine == "spark":
         session = request.getfixturevalue("spark")
         yield lambda rows, called="runs", **keys: Source.spark(
-            session, session.createDataFrame(rows).repartition(2), **keys
+            session, session.createDataFrame(_in_utc(rows)).repartition(2), **keys
         )
         assert session.conf.get("spark.sql.session.timeZone") == "America/New_York"
         assert not [view.name for view in session.catalog.listTables() if view.isTemporary]
@@ -58,6 +58,14 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         database = create_engine(url)
         yield lambda rows, called="runs", **keys: Source.sql(database, _stored(database, called, rows), **keys)
         database.dispose()
+
+
+def _in_utc(rows: pa.Table) -> pa.Table:
+    """The same times with a zone: Spark takes those without one to be in the session's."""
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type) and field.type.tz is None:
+            rows = rows.set_column(place, field.name, rows[place].cast(pa.timestamp("us", "UTC")))
+    return rows
 
 
 def _in_files(kind: str, folder: Path, rows: pa.Table, keys: dict[str, Any]) -> Source:

@@ -293,3 +293,34 @@ def test_details_are_read_when_they_are_asked_for():
     frame = wide(2_000)
     assert ab.analyze(EXPERIMENT, frame).distributions == ()
     assert {one.column for one in ab.analyze(EXPERIMENT, frame, details=True).distributions} == {"spend", "level"}
+
+
+WRITTEN = {
+    "whole numbers": (lambda one: one.map({"a": 1, "b": -20}), {"a": "1", "b": "-20"}),
+    "whole numbers, said otherwise": (lambda one: one.map({"a": 1, "b": 2}), {"a": "1", "b": "02"}),
+    "whole numbers, said in words": (lambda one: one.map({"a": 1, "b": 2}), {"a": "one", "b": "two"}),
+    "more digits than a number has": (lambda one: one.map({"a": 1, "b": 2}), {"a": "1", "b": "9" * 30}),
+    "categories": (lambda one: pd.Categorical(one, ["b", "a", "c"]), None),
+    "categories without one": (lambda one: pd.Categorical(one.where(one == "a", "c")), {"a": "a", "b": "b"}),
+    "others beside them": (lambda one: one.where(np.arange(len(one)) % 9 > 0, "c"), {"a": "a", "b": "b"}),
+    "others that are not left out": (lambda one: one.where(np.arange(len(one)) % 9 > 0, "c"), None),
+    "capitals": (lambda one: one.str.upper(), None),
+    "blanks": (lambda one: one + " ", None),
+    "crossed": (lambda one: one.where(np.arange(len(one)) > 3, "a"), None),
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+@pytest.mark.parametrize("engine", ["duckdb", "sqlite"])
+def test_variants_of_units_are_told_apart_however_they_are_written(kind, engine, careful, tmp_path):
+    written, values = WRITTEN[kind]
+    frame = events(3_000)
+    frame["variant"] = written(frame["variant"])
+    if engine == "duckdb":
+        frame.to_parquet(tmp_path / "events.parquet")
+        source = Source.parquet(tmp_path / "events.parquet", unit="user", variants=values)
+    else:
+        database = create_engine(f"sqlite:///{tmp_path}/events.db")
+        frame.to_sql("events", database)
+        source = Source.sql(database, "events", unit="user", variants=values)
+    assert_same_answer(source, careful)
