@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy import true
 
 from abkit.collectors.census import Census, check_columns, take_census
+from abkit.collectors.clusters import read_clusters
 from abkit.collectors.daily import count_arrivals, daily_series
 from abkit.collectors.distribution import collect_distributions
 from abkit.collectors.duplicates import count_duplicates
@@ -76,7 +77,9 @@ def collect(
         raise ParameterError(f"as_of cannot leave rows out: {source.where} has no time; name its column with `time`")
     check_windows(experiment, source)
     swept = read_frame(experiment, source)
-    if swept is not None and not details and not source.data.segments and len(swept.blocks) == len(experiment.metrics):
+    if swept is None or len(swept.blocks) < len(experiment.metrics):
+        swept = read_clusters(experiment, source) or swept
+    elif not details and not source.data.segments:
         return _snapshot(experiment, source, _without_engine(experiment, swept), now, as_of)
     with open_source(source) as engine:
         if source.data.summary is not None:
@@ -157,7 +160,9 @@ def _read(
     metrics = [metric if source.long else usable(metric, census) for metric, _ in experiment.metrics]
     lacking = unobserved(metrics, census) if source.long else {}
     seen = [metric for metric in metrics if metric.name not in lacking]
-    reading = read_ahead(engine, rows, census, seen, all_units=swept is not None)
+    reading = swept.reading if swept is not None else None
+    if reading is None:
+        reading = read_ahead(engine, rows, census, seen, all_units=swept is not None)
     refused = {**{name: order.reason for name, order in reading.orders.items() if order.reason}, **lacking}
     used = {f"m{i}": metric for i, metric in enumerate(metrics) if metric.name not in refused}
     terms = [term_of(metric, name, rows, census, reading) for name, metric in used.items()]

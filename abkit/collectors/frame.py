@@ -14,10 +14,10 @@ from abkit.models import Data, Experiment
 from abkit.stats.moments import Array
 
 _CHUNK = 16_384  # rows whose columns fit into a core's own cache
-_PRODUCT = 4_096  # of a matrix product that no library shares out among threads
+PRODUCT = 4_096  # of a matrix product that no library shares out among threads
 _BATCH = 1 << 20
 _MOST_VALUES = 1_000
-_CODES, _IDS = "\0codes", "\0ids"  # no column has such a name
+CODES, IDS = "\0codes", "\0ids"  # no column has such a name
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -39,38 +39,46 @@ def read_frame(experiment: Experiment, source: Source) -> Swept | None:
         rows.
     """
     data = source.data
-    if source.table is None or source.engine is not None or source.long or not _is_plain(data):
+    if source.table is None or source.engine is not None or source.long or not is_plain(data):
         return None
     layout = Layout.of(experiment, has_units=False)
     values = data.values_of([variant.name for variant in experiment.variants])
     adder = _Adder(layout, list(values.values()))
     try:
-        _require_columns(source.table, [*layout.columns, data.variant, *([data.unit] if data.unit else [])])
+        require_columns(source.table, [*layout.columns, data.variant, *([data.unit] if data.unit else [])])
         if data.unit:
             _require_lone(source.table, data.unit)
-        for columns in _batches(source.table, layout.columns, data.variant, adder.values):
+        for columns in batches(source.table, layout.columns, data.variant, adder.values):
             adder.add(columns)
-    except _Careful:
+    except Careful:
         return None
     grams = adder.grams(values, may_leave_out=data.variants is not None)
     return None if grams is None else grams.reduce(experiment)
 
 
-class _Careful(Exception):  # noqa: N818 - not an error: the frame is to be read another way
+class Careful(Exception):  # noqa: N818 - not an error: the frame is to be read another way
     """The frame holds something that one pass cannot judge."""
 
 
-def _is_plain(data: Data) -> bool:
+def is_plain(data: Data) -> bool:
+    """Whether all rows count and none has a time."""
     keys = (data.time, data.summary, *data.where)
     return data.design == "randomized" and not any(keys)
 
 
-def _require_columns(frame: Any, names: Sequence[str]) -> None:
+def require_columns(frame: Any, names: Sequence[str]) -> None:
+    """Look whether it is a frame with these columns.
+
+    Raises
+    ------
+    Careful
+        It is none, or lacks one, or has two of a name.
+    """
     if not (_is_of(frame, "pandas") or (_is_of(frame, "polars", "pyarrow") and hasattr(frame, "__arrow_c_stream__"))):
-        raise _Careful  # others may have a `select` that means something else
+        raise Careful  # others may have a `select` that means something else
     present = list(getattr(frame, "column_names", frame.columns))
     if len(set(present)) < len(present) or not set(names) <= set(present):
-        raise _Careful
+        raise Careful
 
 
 def _is_of(frame: Any, *libraries: str) -> bool:
@@ -82,32 +90,40 @@ def _require_lone(frame: Any, unit: str) -> None:
     import pyarrow as arrow
     import pyarrow.compute as compute
 
-    column = _arrow_column(frame, unit)
-    if len(column) > _BATCH or column.null_count:
-        raise _Careful
-    if arrow.types.is_string_view(column.type):
-        column = column.cast(arrow.large_string())
+    column = arrow_column(frame, unit, _BATCH)
+    if column.null_count:
+        raise Careful
     if not arrow.types.is_integer(column.type):
         if not (arrow.types.is_string(column.type) or arrow.types.is_large_string(column.type)):
-            raise _Careful
+            raise Careful
         column = compute.utf8_trim(column, " ")
         if compute.any(compute.equal(column, "")).as_py():
-            raise _Careful
+            raise Careful
     if compute.count_distinct(column).as_py() < len(column):
-        raise _Careful
+        raise Careful
 
 
-def _arrow_column(frame: Any, name: str) -> Any:
+def arrow_column(frame: Any, name: str, most: int) -> Any:
+    """A column as Arrow has it; texts that are views of others as texts of their own.
+
+    Raises
+    ------
+    Careful
+        More rows than `most`, or what Arrow cannot hold.
+    """
     import pyarrow as arrow
 
     if not _is_of(frame, "pandas"):
-        return arrow.RecordBatchReader.from_stream(frame.select([name])).read_all()[name]
-    if len(frame) > _BATCH:
-        raise _Careful
+        column = arrow.RecordBatchReader.from_stream(frame.select([name])).read_all()[name]
+        if len(column) > most:
+            raise Careful
+        return column.cast(arrow.large_string()) if arrow.types.is_string_view(column.type) else column
+    if len(frame) > most:
+        raise Careful
     try:
         return arrow.array(frame[name])
     except (arrow.ArrowException, OverflowError, UnicodeError):  # objects of several kinds, or that Arrow cannot hold
-        raise _Careful from None
+        raise Careful from None
 
 
 class _Adder:
@@ -127,15 +143,15 @@ class _Adder:
     def add(self, columns: Columns) -> None:
         if self._shift is None:
             self._shift = self._pilot(columns)
-        codes, ids = columns[_CODES], columns[_IDS][:, None]
+        codes, ids = columns[CODES], columns[IDS][:, None]
         self._rows += len(codes)
         for start in range(0, len(codes), _CHUNK):
             stop = min(start + _CHUNK, len(codes))
             part, hot = self._part[:, : stop - start], self._hot[:, : stop - start]
             for at, (name, shift) in enumerate(zip(self.layout.columns, self._shift, strict=True), start=1):
                 chunk = columns[name][start:stop]
-                if name in self.layout.rates and not _is_rate(chunk):
-                    raise _Careful
+                if name in self.layout.rates and not is_rate(chunk):
+                    raise Careful
                 if shift:
                     np.subtract(chunk, shift, out=part[at], dtype=np.float64)
                 else:
@@ -143,8 +159,8 @@ class _Adder:
             for at, (one, other) in enumerate(self._pairs, start=1 + len(self.layout.columns)):
                 np.multiply(part[one], part[other], out=part[at])
             np.equal(codes[start:stop], ids, out=hot, casting="unsafe")
-            for begin in range(0, stop - start, _PRODUCT):
-                self._sums += hot[:, begin : begin + _PRODUCT] @ part[:, begin : begin + _PRODUCT].T
+            for begin in range(0, stop - start, PRODUCT):
+                self._sums += hot[:, begin : begin + PRODUCT] @ part[:, begin : begin + PRODUCT].T
 
     def grams(self, values: dict[str, str], *, may_leave_out: bool) -> Grams | None:
         """Return the sums; None where a number among them is none, or rows belong to no variant."""
@@ -171,7 +187,7 @@ class _Adder:
         return np.where(np.isfinite(shift), shift, 0.0)
 
 
-def _is_rate(chunk: npt.NDArray[Any]) -> bool:
+def is_rate(chunk: npt.NDArray[Any]) -> bool:
     """Whether there are 0 and 1 only; between the two, a sum equals the count of what is not 0 for these alone."""
     if chunk.dtype == np.bool_:
         return True
@@ -181,7 +197,7 @@ def _is_rate(chunk: npt.NDArray[Any]) -> bool:
     return chunk.dtype.kind in "iu" or float(chunk.sum(dtype=np.float64)) == np.count_nonzero(chunk)
 
 
-def _batches(frame: Any, names: Sequence[str], variant: str, values: Sequence[str]) -> Iterator[Columns]:
+def batches(frame: Any, names: Sequence[str], variant: str, values: Sequence[str]) -> Iterator[Columns]:
     """Columns as numbers, with each row's code of its variant and the code of each value."""
     read = _pandas_batches if _is_of(frame, "pandas") else _arrow_batches
     return read(frame, names, variant, values)
@@ -190,7 +206,7 @@ def _batches(frame: Any, names: Sequence[str], variant: str, values: Sequence[st
 def _pandas_batches(frame: Any, names: Sequence[str], variant: str, values: Sequence[str]) -> Iterator[Columns]:
     columns = {name: frame[name].to_numpy() for name in names if isinstance(frame[name].dtype, np.dtype)}
     if len(columns) < len(names) or any(part.dtype.kind not in "biuf" for part in columns.values()):
-        raise _Careful
+        raise Careful
     column = frame[variant]
     for start in range(0, len(frame), _BATCH):
         part = column.iloc[start : start + _BATCH]
@@ -199,7 +215,7 @@ def _pandas_batches(frame: Any, names: Sequence[str], variant: str, values: Sequ
         else:
             factors, labels = part.factorize()
             codes, ids = _label_codes(factors, list(labels), values)
-        yield {_CODES: codes, _IDS: ids, **{name: part[start : start + _BATCH] for name, part in columns.items()}}
+        yield {CODES: codes, IDS: ids, **{name: part[start : start + _BATCH] for name, part in columns.items()}}
 
 
 def _arrow_batches(frame: Any, names: Sequence[str], variant: str, values: Sequence[str]) -> Iterator[Columns]:
@@ -214,15 +230,15 @@ def _arrow_batches(frame: Any, names: Sequence[str], variant: str, values: Seque
             else:
                 column = column if arrow.types.is_dictionary(column.type) else column.dictionary_encode()
                 codes, ids = _label_codes(_numbers(column.indices), column.dictionary.to_pylist(), values)
-            yield {_CODES: codes, _IDS: ids, **{name: _numbers(part.column(name)) for name in names}}
+            yield {CODES: codes, IDS: ids, **{name: _numbers(part.column(name)) for name in names}}
 
 
 def _numbers(column: Any) -> npt.NDArray[Any]:
     if column.null_count:
-        raise _Careful
+        raise Careful
     found = column.to_numpy(zero_copy_only=False)
     if found.dtype.kind not in "biuf":
-        raise _Careful
+        raise Careful
     return np.asarray(found)
 
 
@@ -231,9 +247,9 @@ def _whole_ids(values: Sequence[str]) -> npt.NDArray[np.int64]:
     try:
         ids = [int(value) for value in values]
     except ValueError:
-        raise _Careful from None
+        raise Careful from None
     if [str(one) for one in ids] != list(values) or max(map(abs, ids)) >= 2**62:
-        raise _Careful
+        raise Careful
     return np.array(ids)
 
 
@@ -242,10 +258,10 @@ def _label_codes(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     """Codes of labels, and the code of each value; blanks around a label do not count, as everywhere."""
     if len(labels) > _MOST_VALUES or not all(isinstance(label, str) for label in labels):
-        raise _Careful
+        raise Careful
     stripped = [label.strip(" ") for label in labels]
     if "" in stripped or (codes < 0).any():
-        raise _Careful
+        raise Careful
     if len(set(stripped)) < len(stripped):
         codes = np.array([stripped.index(label) for label in stripped])[codes]
     return codes, np.array([stripped.index(value) if value in stripped else -1 for value in values])

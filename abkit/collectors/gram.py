@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from abkit.collectors.census import Census, number_columns
-from abkit.collectors.terms import offsets_of
+from abkit.collectors.terms import Reading, offsets_of
 from abkit.models import Experiment, Proportion, Quantile, Ratio
 from abkit.models.metric import Metric
 from abkit.stats import Moments
@@ -159,11 +159,12 @@ class Grams:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one pass found: counts, and the moments of the metrics that are sums, by name."""
+    """What one pass found: counts, the moments of metrics by name, and what quantiles were read, if they were."""
 
     census: Census
     counts: dict[str, Any]
     blocks: dict[str, tuple[Moments, ...]]
+    reading: Reading | None = None
 
 
 def is_added(metric: Metric) -> bool:

@@ -65,7 +65,7 @@ def _read(
     _check_sketches(engine, ordered)
     counts = _count(engine, rows, ordered, values) if known is None else known
     orders: list[dict[str, OrderStatistics]] = [
-        {m.name: OrderStatistics(reason=why) for m in ordered if (why := _too_few(m, part, counts))} for part in parts
+        {m.name: OrderStatistics(reason=why) for m in ordered if (why := too_few(m, part, counts))} for part in parts
     ]
     wanted = [Wanted(m.name, values_of(m, rows)[0], None, m.cap) for m in capped if m.cap is not None]
     for part, refused in zip(parts, orders, strict=True):
@@ -80,7 +80,7 @@ def _read(
         for metric in ordered:
             if metric.name not in found:
                 if metric.method == "exact":
-                    found[metric.name] = _order(metric, part, counts, read)
+                    found[metric.name] = order_statistics(metric, part, counts, read)
                 else:
                     found[metric.name] = _sketched_order(metric, part, counts, corrected)
     return read, orders
@@ -91,11 +91,12 @@ def _wanted(metric: Quantile, part: Census, rows: Rows, counts: Counts) -> list[
     return [
         Wanted(metric.name, column, value, place, sketched)
         for value in part.values.values()
-        for place in _places(metric, counts[metric.name, value]) or ()
+        for place in places_of(metric, counts[metric.name, value]) or ()
     ]
 
 
-def _places(metric: Quantile, count: int) -> tuple[float, ...] | None:
+def places_of(metric: Quantile, count: int) -> tuple[float, ...] | None:
+    """Return where so many values are read for a metric's inference; None where they are too few."""
     where = sketch_probabilities if metric.method == "sketch" else quantile_probabilities
     return where(metric.q, count)
 
@@ -135,12 +136,12 @@ def _count(
     return {(one.name, str(one.variant)): int(found[f"count_{place}"]) for place, one in enumerate(wanted)}
 
 
-def _too_few(metric: Quantile, part: Census, counts: Counts) -> str | None:
-    """The last variant that has too few rows, in words."""
+def too_few(metric: Quantile, part: Census, counts: Counts) -> str | None:
+    """Return the last variant that has too few rows, in words."""
     reason = None
     for name, value in part.values.items():
         count = counts[metric.name, value]
-        if _places(metric, count) is None:
+        if places_of(metric, count) is None:
             reason = (
                 f"{name!r} has {count:,} rows; p{metric.q * 100:g} needs at least {rows_needed(metric.q):,} to have an "
                 "interval"
@@ -148,7 +149,12 @@ def _too_few(metric: Quantile, part: Census, counts: Counts) -> str | None:
     return reason
 
 
-def _order(metric: Quantile, part: Census, counts: Counts, read: Found) -> OrderStatistics:
+def order_statistics(
+    metric: Quantile, part: Census, counts: Counts, read: Found, reason: str | None = None
+) -> OrderStatistics:
+    """Return what was read as the quantile and the density of each variant, or why there are none."""
+    if reason is not None:
+        return OrderStatistics(reason=reason)
     found, densities = [], []
     for name, value in part.values.items():
         quantile, low, high, before, after = read[metric.name, value]

@@ -37,7 +37,9 @@ _PERCENTILE = {
 }
 # Without percentile_cont each metric's values are ranked by themselves.
 _RANK = _PERCENTILE | {"quantiles of units": (5, 7), "all parts": (13, 25)}
-PLAIN = {"arrow": hashed(_PERCENTILE) | {"moments of rows": (0, 0)}, "postgresql": _PERCENTILE, "sqlite": _RANK}
+# Frames are ordered by numpy, but for their segments.
+_FRAME = {"moments of rows": (0, 0), "quantiles of units": (1, 1), "quantiles of segments": (6, 9)}
+PLAIN = {"arrow": hashed(_PERCENTILE) | _FRAME, "postgresql": _PERCENTILE, "sqlite": _RANK}
 _PERCENTILE_WITH_CARE = {
     "moments of rows": (3, 3),
     "moments of units": (4, 5),
@@ -72,6 +74,7 @@ def test_an_analysis_reads_the_data_so_often(
     assert (len(scans), sum(scans)) == PLAIN[engine][case]
     scans.clear()
     monkeypatch.setattr("abkit.collectors.collector.read_frame", lambda *_: None)
+    monkeypatch.setattr("abkit.collectors.collector.read_clusters", lambda *_: None)
     monkeypatch.setattr("abkit.collectors.collector.sweep", lambda *_: None)
     collect(experiment(*metrics), given, now=NOW, details=details)
     assert (len(scans), sum(scans)) == WITH_CARE[engine][case]

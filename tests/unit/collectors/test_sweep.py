@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, event
 
 import abkit as ab
 from abkit.collectors import Source, collect, collector
+from abkit.collectors.clusters import read_clusters
 from abkit.collectors.frame import read_frame
 from abkit.errors import DataError, NotFoundError
 from abkit.models import Experiment, Mean, Plan, Proportion, Quantile, Ratio, Variant
@@ -70,6 +71,7 @@ def careful(monkeypatch):
     def collect_carefully(experiment, source, **options):
         with monkeypatch.context() as patch:
             patch.setattr(collector, "read_frame", lambda *_: None)
+            patch.setattr(collector, "read_clusters", lambda *_: None)
             patch.setattr(collector, "sweep", lambda *_: None)
             return collect(experiment, source, now=NOW, details=False, **options)
 
@@ -93,17 +95,17 @@ def assert_same(left, right):
             np.testing.assert_allclose(np.diagonal(one.covariance), np.diagonal(other.covariance), rtol=1e-8)
 
 
-def answer(reading, source):
+def answer(reading, source, experiment):
     """What a reading gives, or how it refuses."""
     try:
-        return reading(EXPERIMENT, source)
+        return reading(experiment, source)
     except (DataError, NotFoundError) as error:
         return f"{type(error).__name__}: {error}"
 
 
-def assert_same_answer(source, careful):
-    expected = answer(careful, source)
-    found = answer(functools.partial(collect, now=NOW, details=False), source)
+def assert_same_answer(source, careful, experiment=EXPERIMENT):
+    expected = answer(careful, source, experiment)
+    found = answer(functools.partial(collect, now=NOW, details=False), source, experiment)
     if isinstance(expected, str):
         assert found == expected
     else:
@@ -324,3 +326,97 @@ def test_variants_of_units_are_told_apart_however_they_are_written(kind, engine,
         frame.to_sql("events", database)
         source = Source.sql(database, "events", unit="user", variants=values)
     assert_same_answer(source, careful)
+
+
+ORDERED = replace(
+    EXPERIMENT,
+    secondary_metrics=[
+        *EXPERIMENT.secondary_metrics,
+        *(Quantile("spend", q) for q in (0.5, 0.99, 0.999)),
+        Quantile("orders", 0.5),
+        Quantile("before", 0.25, goal="minimize"),
+    ],
+)
+UNITS = {
+    "whole numbers": lambda user: user,
+    "whole numbers far apart": lambda user: user.astype("int64") * 2**40 - 2**50,
+    "whole numbers without sign": lambda user: user.astype("uint64") + 2**63,
+    "texts": lambda user: "user " + user.astype(str),
+    "texts with blanks around": lambda user: user.astype(str) + " ",
+}
+
+
+@pytest.mark.parametrize("units", UNITS)
+@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow", "arrow in pieces"])
+def test_quantiles_of_clusters_in_a_frame_are_read_off_its_values(kind, units, careful, monkeypatch):
+    frame = events()
+    frame["user"] = UNITS[units](frame["user"])
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    pieces = pa.Table.from_batches(table.to_batches(max_chunksize=700))
+    source = Source.frame(
+        {"pandas": frame, "polars": pl.from_pandas(frame), "arrow": table, "arrow in pieces": pieces}[kind], unit="user"
+    )
+    found = read_clusters(ORDERED, source)
+    assert found is not None
+    assert found.reading.orders["spend_p99"].reason is None
+    assert "needs at least" in found.reading.orders["spend_p99.9"].reason
+    assert "share the value" in found.reading.orders["orders_p50"].reason
+    assert_same_answer(source, careful, ORDERED)
+    monkeypatch.setattr(collector, "read_ahead", None)  # no engine orders anything
+    collect(ORDERED, source, now=NOW, details=False)
+
+
+def spoiled(kind):
+    frame = events(4_000)
+    if kind == "a unit in two variants":
+        frame.loc[5, "variant"] = {"a": "b", "b": "a"}[frame.loc[5, "variant"]]
+    if kind == "another variant":
+        frame.loc[frame["user"] == frame["user"][5], "variant"] = "c"
+    if kind == "no number":
+        frame.loc[5, "spend"] = np.nan
+    if kind == "an infinite number":
+        frame.loc[5, "spend"] = np.inf
+    if kind == "no rate":
+        frame.loc[5, "converted"] = 2
+    if kind == "no unit":
+        frame["user"] = frame["user"].astype(str).where(frame.index != 5)
+    if kind == "a blank unit":
+        frame["user"] = frame["user"].astype(str).where(frame.index != 5, " ")
+    if kind == "one unit in two spellings":
+        frame["user"] = frame["user"].astype(str).where(frame.index != 5, frame["user"].astype(str) + " ")
+    if kind == "units that are fractions":
+        frame["user"] = frame["user"] / 2
+    if kind == "one variant":
+        frame["variant"] = "a"
+    return frame.iloc[:0] if kind == "no rows" else frame
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "a unit in two variants",
+        "another variant",
+        "no number",
+        "an infinite number",
+        "no rate",
+        "no unit",
+        "a blank unit",
+        "one unit in two spellings",
+        "units that are fractions",
+        "one variant",
+        "no rows",
+    ],
+)
+def test_clusters_that_need_care_get_it(kind, careful):
+    source = Source.frame(spoiled(kind), unit="user")
+    assert read_clusters(ORDERED, source) is None
+    assert_same_answer(source, careful, ORDERED)
+
+
+def test_clusters_are_left_to_the_engine_where_it_is_asked_for_more():
+    source = Source.frame(events(2_000), unit="user")
+    assert read_clusters(ORDERED, source) is not None
+    assert read_clusters(EXPERIMENT, source) is None
+    for metric in (Mean("spend", cap=0.9, name="capped"), Quantile("spend", 0.5, method="sketch", name="sketched")):
+        asked = replace(ORDERED, secondary_metrics=[*ORDERED.secondary_metrics, metric])
+        assert read_clusters(asked, source) is None

@@ -1,0 +1,203 @@
+"""Quantiles of frames whose units have several rows, and the sums beside them, in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from abkit.collectors.frame import (
+    CODES,
+    IDS,
+    PRODUCT,
+    Careful,
+    Columns,
+    arrow_column,
+    batches,
+    is_plain,
+    is_rate,
+    require_columns,
+)
+from abkit.collectors.gram import Gram, Grams, Layout, Swept, is_added
+from abkit.collectors.orders import order_statistics, places_of, too_few
+from abkit.collectors.source import Source
+from abkit.collectors.terms import Reading
+from abkit.models import Experiment, Quantile
+from abkit.stats import Moments
+from abkit.stats.moments import Array
+
+_MOST_ROWS = 1 << 24
+_DENSE = 4  # whole numbers name units as they are where their range is at most as many times the rows
+
+Integers = npt.NDArray[np.int64]
+Values = tuple[Array, Integers]
+"""Numbers, and the units of their rows."""
+
+
+def read_clusters(experiment: Experiment, source: Source) -> Swept | None:
+    """Read the quantiles of a frame's values, and add up its rows by unit, where nothing stands in the way of it.
+
+    An engine orders values anew for each variant and reads the rows five times.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    source : Source
+        A pandas, polars or Arrow frame with units, without time and filters; 16 million rows at most.
+
+    Returns
+    -------
+    Swept or None
+        None for what `read_frame` leaves to the engine too, units in two variants, caps, sketches, and where no
+        quantile is asked for.
+    """
+    data = source.data
+    if source.table is None or source.engine is not None or source.long or data.unit is None or not is_plain(data):
+        return None
+    metrics = [metric for metric, _ in experiment.metrics]
+    ordered = [metric for metric in metrics if isinstance(metric, Quantile)]
+    if not ordered or any(m.cap is not None for m in metrics) or any(m.method == "sketch" for m in ordered):
+        return None
+    layout = Layout.of(experiment, has_units=True)
+    values = data.values_of([variant.name for variant in experiment.variants])
+    try:
+        require_columns(source.table, [*layout.columns, data.variant, data.unit])
+        added = {name for metric in metrics if is_added(metric) for name in metric.columns_read}
+        adder = _Adder(layout, added, list(values.values()), *_units(arrow_column(source.table, data.unit, _MOST_ROWS)))
+        for columns in batches(source.table, layout.columns, data.variant, adder.values):
+            adder.add(columns, {metric.column for metric in ordered})
+        grams = adder.grams(values)
+    except Careful:
+        return None
+    swept = grams.reduce(experiment)
+    return None if swept is None else _with_quantiles(swept, ordered, adder)
+
+
+def _units(column: Any) -> tuple[Integers, int]:
+    """A number for each row's unit, and how many numbers there are."""
+    import pyarrow as arrow
+    import pyarrow.compute as compute
+
+    if not len(column) or column.null_count:
+        raise Careful
+    if arrow.types.is_integer(column.type):
+        low, high = compute.min_max(column).as_py().values()
+        if high - low < _DENSE * len(column) and abs(low) < 1 << 62:
+            return column.to_numpy().astype(np.int64) - low, high - low + 1
+    elif not any(of(column.type) for of in (arrow.types.is_string, arrow.types.is_large_string)):
+        raise Careful
+    whole = column.combine_chunks() if isinstance(column, arrow.ChunkedArray) else column
+    found = whole.dictionary_encode()
+    if not arrow.types.is_integer(column.type):
+        names = compute.utf8_trim(found.dictionary, " ")
+        if compute.count_distinct(names).as_py() < len(names) or compute.any(compute.equal(names, "")).as_py():
+            raise Careful
+    return found.indices.to_numpy().astype(np.int64), len(found.dictionary)
+
+
+class _Adder:
+    """Sums of every unit over batches of rows, and the values that are ordered."""
+
+    def __init__(self, layout: Layout, added: set[str], values: list[str], units: Integers, size: int) -> None:
+        self.layout, self.values, self._units, self._size = layout, values, units, size
+        self._places = {name: at for at, name in enumerate(layout.columns, start=1) if name in added}
+        self.rows = np.zeros((len(values), size))
+        self._sums = {name: np.zeros(size) for name in self._places}
+        self._totals = np.zeros((len(layout.columns), len(values)))
+        self._shift: Array | None = None
+        self._start = 0
+        self.kept: dict[tuple[str, str], list[Values]] = {}
+
+    @np.errstate(all="ignore")  # what is not finite shows in the sums
+    def add(self, columns: Columns, ordered: set[str]) -> None:
+        if self._shift is None:
+            self._shift = self._pilot(columns)
+        codes, stop = columns[CODES], self._start + len(columns[CODES])
+        units, self._start = self._units[self._start : stop], stop
+        here = [codes == code for code in columns[IDS]]
+        if sum(int(np.count_nonzero(rows)) for rows in here) < len(codes):
+            raise Careful
+        inside = [units[rows] for rows in here]
+        for at, found in enumerate(inside):
+            np.add.at(self.rows[at], found, 1.0)
+        for at, (name, shift) in enumerate(zip(self.layout.columns, self._shift, strict=True)):
+            if name in self.layout.rates and not is_rate(columns[name]):
+                raise Careful
+            moved = np.subtract(columns[name], shift, dtype=np.float64)
+            self._totals[at] += [moved[rows].sum() for rows in here]
+            if name in self._sums:
+                np.add.at(self._sums[name], units, moved)
+            if name in ordered:
+                for value, rows, found in zip(self.values, here, inside, strict=True):
+                    self.kept.setdefault((name, value), []).append((columns[name][rows].astype(np.float64), found))
+
+    def grams(self, values: dict[str, str]) -> Grams:
+        """Return the sums by variant.
+
+        Raises
+        ------
+        Careful
+            A number among them is none, a variant has no rows, or a unit has two variants.
+        """
+        present = self.rows > 0
+        finite = np.isfinite(self._totals).all() and all(np.isfinite(sums).all() for sums in self._sums.values())
+        if self._shift is None or not finite or not present.any(axis=1).all() or (present.sum(axis=0) > 1).any():
+            raise Careful
+        found = {value: self._gram(at, present[at]) for at, value in enumerate(self.values)}
+        return Grams(self.layout, self._shift, found, values)
+
+    def _gram(self, at: int, present: npt.NDArray[np.bool_]) -> Gram:
+        parts = np.stack([self.rows[at][present], *(sums[present] for sums in self._sums.values())])
+        places = [0, *self._places.values()]
+        size = 1 + len(self.layout.columns)
+        sums, products = np.empty(size), np.full((size, size), np.nan)
+        sums[0], sums[1:] = parts[0].sum(), self._totals[:, at]
+        products[np.ix_(places, places)] = _products(parts)
+        return Gram(int(present.sum()), int(sums[0]), sums, products)
+
+    def _pilot(self, columns: Columns) -> Array:
+        means = [
+            0.0 if name in self.layout.rates else float(np.mean(columns[name][:1000])) for name in self.layout.columns
+        ]
+        return np.where(np.isfinite(means), means, 0.0)
+
+
+def _with_quantiles(swept: Swept, ordered: Sequence[Quantile], adder: _Adder) -> Swept:
+    census = swept.census
+    counts = {(m.name, census.values[name]): size for m in ordered for name, size in census.rows.items()}
+    reasons = {metric.name: too_few(metric, census, counts) for metric in ordered}
+    read: dict[tuple[str, str | None], list[float]] = {}
+    wholes: dict[tuple[str, str], Values] = {}
+    for (column, value), pieces in adder.kept.items():
+        numbers, units = zip(*pieces, strict=True)
+        wholes[column, value] = np.concatenate(numbers), np.concatenate(units)
+        asked = [m for m in ordered if m.column == column and reasons[m.name] is None]
+        places = {metric.name: places_of(metric, counts[metric.name, value]) or () for metric in asked}
+        found = np.quantile(wholes[column, value][0], [place for part in places.values() for place in part]).tolist()
+        for name, part in places.items():
+            read[name, value], found = found[: len(part)], found[len(part) :]
+    orders, blocks = {}, dict(swept.blocks)
+    for metric in ordered:
+        orders[metric.name] = order = order_statistics(metric, census, counts, read, reasons[metric.name])
+        if order.reason is None:
+            pairs = zip(census.values.values(), order.quantile, adder.rows, strict=True)
+            blocks[metric.name] = tuple(
+                _below(*wholes[metric.column, value], quantile, rows) for value, quantile, rows in pairs
+            )
+    return replace(swept, blocks=blocks, reading=Reading({}, orders))
+
+
+def _below(numbers: Array, units: Integers, quantile: float, rows: Array) -> Moments:
+    """Moments of what units have at or below a quantile, and of their rows."""
+    below = np.bincount(units[numbers <= quantile], minlength=len(rows))
+    parts = np.stack([below, rows])[:, rows > 0]
+    return Moments.from_shifted_sums(float(parts.shape[1]), np.zeros(2), parts.sum(axis=1), _products(parts))
+
+
+def _products(parts: Array) -> Array:
+    """Sums of products, a piece at a time: shared out among threads they would differ from machine to machine."""
+    pieces = (parts[:, at : at + PRODUCT] for at in range(0, parts.shape[1], PRODUCT))
+    return np.asarray(np.sum([piece @ piece.T for piece in pieces], axis=0))
