@@ -40,6 +40,7 @@ def _any_equal_hashes(engine: Engine, table: FromClause, counts: Expression, siz
 
 
 def _repeats(engine: Engine, table: FromClause, counts: Expression, part: int, parts: int) -> bool:
-    read = [batch[:, 0] for batch in engine.batches(hash_rows(table, counts, part, parts), np.uint64)]
-    hashes = np.sort(np.concatenate([np.empty(0, np.uint64), *read]))
+    batches = engine.batches(hash_rows(table, counts, part, parts), np.uint64)
+    hashes = np.concatenate([np.empty(0, np.uint64), *(batch[:, 0] for batch in batches)])
+    hashes.sort()  # in place: a copy would be as large again
     return bool((hashes[1:] == hashes[:-1]).any())
