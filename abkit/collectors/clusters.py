@@ -12,19 +12,21 @@ import numpy.typing as npt
 from abkit.collectors.frame import (
     CODES,
     IDS,
-    PRODUCT,
     Careful,
     Columns,
-    arrow_column,
+    add_product,
     batches,
     is_plain,
     is_rate,
+    pilot,
     require_columns,
+    require_distinct,
+    unit_column,
 )
-from abkit.collectors.gram import Gram, Grams, Layout, Swept, is_added
+from abkit.collectors.gram import Gram, Grams, Layout, Swept
 from abkit.collectors.orders import order_statistics, places_of, too_few
 from abkit.collectors.source import Source
-from abkit.collectors.terms import Reading
+from abkit.collectors.terms import OrderStatistics, Reading
 from abkit.models import Experiment, Quantile
 from abkit.stats import Moments
 from abkit.stats.moments import Array
@@ -55,7 +57,7 @@ def read_clusters(experiment: Experiment, source: Source) -> Swept | None:
         quantile is asked for.
     """
     data = source.data
-    if source.table is None or source.engine is not None or source.long or data.unit is None or not is_plain(data):
+    if data.unit is None or not is_plain(source):
         return None
     metrics = [metric for metric, _ in experiment.metrics]
     ordered = [metric for metric in metrics if isinstance(metric, Quantile)]
@@ -65,10 +67,10 @@ def read_clusters(experiment: Experiment, source: Source) -> Swept | None:
     values = data.values_of([variant.name for variant in experiment.variants])
     try:
         require_columns(source.table, [*layout.columns, data.variant, data.unit])
-        added = {name for metric in metrics if is_added(metric) for name in metric.columns_read}
-        adder = _Adder(layout, added, list(values.values()), *_units(arrow_column(source.table, data.unit, _MOST_ROWS)))
+        units, size = _units(unit_column(source.table, data.unit, _MOST_ROWS))
+        adder = _Adder(layout, {metric.column for metric in ordered}, list(values.values()), units, size)
         for columns in batches(source.table, layout.columns, data.variant, adder.values):
-            adder.add(columns, {metric.column for metric in ordered})
+            adder.add(columns)
         grams = adder.grams(values)
     except Careful:
         return None
@@ -81,40 +83,34 @@ def _units(column: Any) -> tuple[Integers, int]:
     import pyarrow as arrow
     import pyarrow.compute as compute
 
-    if not len(column) or column.null_count:
+    if not len(column):
         raise Careful
     if arrow.types.is_integer(column.type):
         low, high = compute.min_max(column).as_py().values()
         if high - low < _DENSE * len(column) and abs(low) < 1 << 62:
             return column.to_numpy().astype(np.int64) - low, high - low + 1
-    elif not any(of(column.type) for of in (arrow.types.is_string, arrow.types.is_large_string)):
-        raise Careful
     whole = column.combine_chunks() if isinstance(column, arrow.ChunkedArray) else column
     found = whole.dictionary_encode()
-    if not arrow.types.is_integer(column.type):
-        names = compute.utf8_trim(found.dictionary, " ")
-        if compute.count_distinct(names).as_py() < len(names) or compute.any(compute.equal(names, "")).as_py():
-            raise Careful
+    require_distinct(found.dictionary)
     return found.indices.to_numpy().astype(np.int64), len(found.dictionary)
 
 
 class _Adder:
     """Sums of every unit over batches of rows, and the values that are ordered."""
 
-    def __init__(self, layout: Layout, added: set[str], values: list[str], units: Integers, size: int) -> None:
-        self.layout, self.values, self._units, self._size = layout, values, units, size
-        self._places = {name: at for at, name in enumerate(layout.columns, start=1) if name in added}
+    def __init__(self, layout: Layout, ordered: set[str], values: list[str], units: Integers, size: int) -> None:
+        self.layout, self.values, self._ordered, self._units = layout, values, ordered, units
         self.rows = np.zeros((len(values), size))
-        self._sums = {name: np.zeros(size) for name in self._places}
+        self._sums = {at: np.zeros(size) for at in sorted({at for pair in layout.pairs for at in pair if at})}
         self._totals = np.zeros((len(layout.columns), len(values)))
         self._shift: Array | None = None
         self._start = 0
         self.kept: dict[tuple[str, str], list[Values]] = {}
 
     @np.errstate(all="ignore")  # what is not finite shows in the sums
-    def add(self, columns: Columns, ordered: set[str]) -> None:
+    def add(self, columns: Columns) -> None:
         if self._shift is None:
-            self._shift = self._pilot(columns)
+            self._shift = pilot(self.layout, columns)
         codes, stop = columns[CODES], self._start + len(columns[CODES])
         units, self._start = self._units[self._start : stop], stop
         here = [codes == code for code in columns[IDS]]
@@ -128,9 +124,9 @@ class _Adder:
                 raise Careful
             moved = np.subtract(columns[name], shift, dtype=np.float64)
             self._totals[at] += [moved[rows].sum() for rows in here]
-            if name in self._sums:
-                np.add.at(self._sums[name], units, moved)
-            if name in ordered:
+            if at + 1 in self._sums:
+                np.add.at(self._sums[at + 1], units, moved)
+            if name in self._ordered:
                 for value, rows, found in zip(self.values, here, inside, strict=True):
                     self.kept.setdefault((name, value), []).append((columns[name][rows].astype(np.float64), found))
 
@@ -151,37 +147,33 @@ class _Adder:
 
     def _gram(self, at: int, present: npt.NDArray[np.bool_]) -> Gram:
         parts = np.stack([self.rows[at][present], *(sums[present] for sums in self._sums.values())])
-        places = [0, *self._places.values()]
+        places = [0, *self._sums]
         size = 1 + len(self.layout.columns)
         sums, products = np.empty(size), np.full((size, size), np.nan)
         sums[0], sums[1:] = parts[0].sum(), self._totals[:, at]
         products[np.ix_(places, places)] = _products(parts)
         return Gram(int(present.sum()), int(sums[0]), sums, products)
 
-    def _pilot(self, columns: Columns) -> Array:
-        means = [
-            0.0 if name in self.layout.rates else float(np.mean(columns[name][:1000])) for name in self.layout.columns
-        ]
-        return np.where(np.isfinite(means), means, 0.0)
-
 
 def _with_quantiles(swept: Swept, ordered: Sequence[Quantile], adder: _Adder) -> Swept:
     census = swept.census
     counts = {(m.name, census.values[name]): size for m in ordered for name, size in census.rows.items()}
-    reasons = {metric.name: too_few(metric, census, counts) for metric in ordered}
+    orders = {m.name: OrderStatistics(reason=why) for m in ordered if (why := too_few(m, census, counts))}
     read: dict[tuple[str, str | None], list[float]] = {}
     wholes: dict[tuple[str, str], Values] = {}
     for (column, value), pieces in adder.kept.items():
         numbers, units = zip(*pieces, strict=True)
         wholes[column, value] = np.concatenate(numbers), np.concatenate(units)
-        asked = [m for m in ordered if m.column == column and reasons[m.name] is None]
+        asked = [m for m in ordered if m.column == column and m.name not in orders]
         places = {metric.name: places_of(metric, counts[metric.name, value]) or () for metric in asked}
         found = np.quantile(wholes[column, value][0], [place for part in places.values() for place in part]).tolist()
         for name, part in places.items():
             read[name, value], found = found[: len(part)], found[len(part) :]
-    orders, blocks = {}, dict(swept.blocks)
+    blocks = dict(swept.blocks)
     for metric in ordered:
-        orders[metric.name] = order = order_statistics(metric, census, counts, read, reasons[metric.name])
+        if metric.name not in orders:
+            orders[metric.name] = order_statistics(metric, census, counts, read)
+        order = orders[metric.name]
         if order.reason is None:
             pairs = zip(census.values.values(), order.quantile, adder.rows, strict=True)
             blocks[metric.name] = tuple(
@@ -198,6 +190,6 @@ def _below(numbers: Array, units: Integers, quantile: float, rows: Array) -> Mom
 
 
 def _products(parts: Array) -> Array:
-    """Sums of products, a piece at a time: shared out among threads they would differ from machine to machine."""
-    pieces = (parts[:, at : at + PRODUCT] for at in range(0, parts.shape[1], PRODUCT))
-    return np.asarray(np.sum([piece @ piece.T for piece in pieces], axis=0))
+    sums = np.zeros((len(parts), len(parts)))
+    add_product(sums, parts, parts)
+    return sums

@@ -76,10 +76,9 @@ def collect(
     if as_of is not None and not source.data.time:
         raise ParameterError(f"as_of cannot leave rows out: {source.where} has no time; name its column with `time`")
     check_windows(experiment, source)
-    swept = read_frame(experiment, source)
-    if swept is None or len(swept.blocks) < len(experiment.metrics):
-        swept = read_clusters(experiment, source) or swept
-    elif not details and not source.data.segments:
+    swept = read_clusters(experiment, source) or read_frame(experiment, source)
+    only_sums = not details and not source.data.segments
+    if swept is not None and only_sums and swept.reading is None and len(swept.blocks) == len(experiment.metrics):
         return _snapshot(experiment, source, _without_engine(experiment, swept), now, as_of)
     with open_source(source) as engine:
         if source.data.summary is not None:

@@ -29,6 +29,7 @@ from abkit.errors import DataError, NotFoundError, suggest
 _TABLE = "abkit_rows"
 _BATCH = 50_000
 _SPARK_ZONE = "spark.sql.session.timeZone"
+Kind = type[np.number[Any]]
 
 
 class Engine(Protocol):
@@ -53,7 +54,7 @@ class Engine(Protocol):
     def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
         """Run a statement and return its rows as dicts."""
 
-    def batches(self, statement: Select[Any], kind: type[np.number[Any]] = np.float64) -> Iterator[Any]:
+    def batches(self, statement: Select[Any], kind: Kind = np.float64) -> Iterator[Any]:
         """Run a statement whose columns are all numbers of a kind and yield its rows, some at a time."""
 
     def __enter__(self) -> Self: ...
@@ -106,9 +107,7 @@ class DuckDB:
             names = [field[0] for field in result.description or ()]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
-    def batches(  # noqa: D102
-        self, statement: Select[Any], kind: type[np.number[Any]] = np.float64
-    ) -> Iterator[Any]:
+    def batches(self, statement: Select[Any], kind: Kind = np.float64) -> Iterator[Any]:  # noqa: D102
         with reading(self._where, duckdb.Error):
             text, values = duckdb_query(statement)
             for batch in self._connection.sql(text, params=values).to_arrow_reader(_BATCH):
@@ -162,9 +161,7 @@ class Database:
             found = self._connection.execute(statement).mappings().all()
         return [{str(name): _plain(value) for name, value in row.items()} for row in found]
 
-    def batches(  # noqa: D102
-        self, statement: Select[Any], kind: type[np.number[Any]] = np.float64
-    ) -> Iterator[Any]:
+    def batches(self, statement: Select[Any], kind: Kind = np.float64) -> Iterator[Any]:  # noqa: D102
         with reading("the data", SQLAlchemyError):
             for part in self._connection.execute(statement).partitions(_BATCH):
                 yield np.array([tuple(row) for row in part], dtype=kind)
@@ -238,9 +235,7 @@ class Spark:
             found = self._run(statement).collect()
         return [{name: _plain(value) for name, value in row.asDict().items()} for row in found]
 
-    def batches(  # noqa: D102
-        self, statement: Select[Any], kind: type[np.number[Any]] = np.float64
-    ) -> Iterator[Any]:
+    def batches(self, statement: Select[Any], kind: Kind = np.float64) -> Iterator[Any]:  # noqa: D102
         with reading(self._where, spark_errors()):
             read = self._run(statement).toLocalIterator()  # a partition at a time
             while part := list(islice(read, _BATCH)):

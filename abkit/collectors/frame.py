@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from abkit.collectors.gram import Gram, Grams, Layout, Swept
 from abkit.collectors.source import Source
-from abkit.models import Data, Experiment
+from abkit.models import Experiment
 from abkit.stats.moments import Array
 
 _CHUNK = 16_384  # rows whose columns fit into a core's own cache
-PRODUCT = 4_096  # of a matrix product that no library shares out among threads
+_PRODUCT = 4_096  # of a matrix product that no library shares out among threads
 _BATCH = 1 << 20
 _MOST_VALUES = 1_000
 CODES, IDS = "\0codes", "\0ids"  # no column has such a name
@@ -39,7 +39,7 @@ def read_frame(experiment: Experiment, source: Source) -> Swept | None:
         rows.
     """
     data = source.data
-    if source.table is None or source.engine is not None or source.long or not is_plain(data):
+    if not is_plain(source):
         return None
     layout = Layout.of(experiment, has_units=False)
     values = data.values_of([variant.name for variant in experiment.variants])
@@ -47,7 +47,9 @@ def read_frame(experiment: Experiment, source: Source) -> Swept | None:
     try:
         require_columns(source.table, [*layout.columns, data.variant, *([data.unit] if data.unit else [])])
         if data.unit:
-            _require_lone(source.table, data.unit)
+            require_distinct(
+                unit_column(source.table, data.unit, _BATCH)
+            )  # of many rows, the engine tells in less memory
         for columns in batches(source.table, layout.columns, data.variant, adder.values):
             adder.add(columns)
     except Careful:
@@ -60,10 +62,11 @@ class Careful(Exception):  # noqa: N818 - not an error: the frame is to be read 
     """The frame holds something that one pass cannot judge."""
 
 
-def is_plain(data: Data) -> bool:
-    """Whether all rows count and none has a time."""
-    keys = (data.time, data.summary, *data.where)
-    return data.design == "randomized" and not any(keys)
+def is_plain(source: Source) -> bool:
+    """Whether it is a frame of a randomized experiment all of whose rows count, none with a time."""
+    data = source.data
+    in_memory = source.table is not None and source.engine is None and not source.long
+    return in_memory and data.design == "randomized" and not any((data.time, data.summary, *data.where))
 
 
 def require_columns(frame: Any, names: Sequence[str]) -> None:
@@ -85,32 +88,43 @@ def _is_of(frame: Any, *libraries: str) -> bool:
     return type(frame).__module__.split(".")[0] in libraries
 
 
-def _require_lone(frame: Any, unit: str) -> None:
-    """Look whether each row is a unit of its own; of many rows, the engine tells in less memory."""
-    import pyarrow as arrow
-    import pyarrow.compute as compute
-
-    column = arrow_column(frame, unit, _BATCH)
-    if column.null_count:
-        raise Careful
-    if not arrow.types.is_integer(column.type):
-        if not (arrow.types.is_string(column.type) or arrow.types.is_large_string(column.type)):
-            raise Careful
-        column = compute.utf8_trim(column, " ")
-        if compute.any(compute.equal(column, "")).as_py():
-            raise Careful
-    if compute.count_distinct(column).as_py() < len(column):
-        raise Careful
-
-
-def arrow_column(frame: Any, name: str, most: int) -> Any:
-    """A column as Arrow has it; texts that are views of others as texts of their own.
+def require_distinct(names: Any) -> None:
+    """Look whether all names differ, blanks around texts left aside.
 
     Raises
     ------
     Careful
-        More rows than `most`, or what Arrow cannot hold.
+        They do not, or one is blank.
     """
+    import pyarrow as arrow
+    import pyarrow.compute as compute
+
+    if not arrow.types.is_integer(names.type):
+        names = compute.utf8_trim(names, " ")
+        if compute.any(compute.equal(names, "")).as_py():
+            raise Careful
+    if compute.count_distinct(names).as_py() < len(names):
+        raise Careful
+
+
+def unit_column(frame: Any, name: str, most: int) -> Any:
+    """Return the units of all rows as Arrow has them: whole numbers, or texts that are no views of others.
+
+    Raises
+    ------
+    Careful
+        They are something else, one is missing, or there are more rows than `most`.
+    """
+    import pyarrow as arrow
+
+    column = _arrow_column(frame, name, most)
+    kinds = (arrow.types.is_integer, arrow.types.is_string, arrow.types.is_large_string)
+    if column.null_count or not any(of(column.type) for of in kinds):
+        raise Careful
+    return column
+
+
+def _arrow_column(frame: Any, name: str, most: int) -> Any:
     import pyarrow as arrow
 
     if not _is_of(frame, "pandas"):
@@ -142,7 +156,7 @@ class _Adder:
     @np.errstate(all="ignore")  # what is not finite shows in the sums
     def add(self, columns: Columns) -> None:
         if self._shift is None:
-            self._shift = self._pilot(columns)
+            self._shift = pilot(self.layout, columns)
         codes, ids = columns[CODES], columns[IDS][:, None]
         self._rows += len(codes)
         for start in range(0, len(codes), _CHUNK):
@@ -159,8 +173,7 @@ class _Adder:
             for at, (one, other) in enumerate(self._pairs, start=1 + len(self.layout.columns)):
                 np.multiply(part[one], part[other], out=part[at])
             np.equal(codes[start:stop], ids, out=hot, casting="unsafe")
-            for begin in range(0, stop - start, PRODUCT):
-                self._sums += hot[:, begin : begin + PRODUCT] @ part[:, begin : begin + PRODUCT].T
+            add_product(self._sums, hot, part)
 
     def grams(self, values: dict[str, str], *, may_leave_out: bool) -> Grams | None:
         """Return the sums; None where a number among them is none, or rows belong to no variant."""
@@ -179,12 +192,20 @@ class _Adder:
             products[one, other] = products[other, one] = total
         return Gram.of_rows(int(sums[0]), sums[:size], products)
 
-    def _pilot(self, columns: Columns) -> Array:
-        shift = [
-            0.0 if name in self.layout.rates or not len(columns[name]) else float(np.mean(columns[name][:_CHUNK]))
-            for name in self.layout.columns
-        ]
-        return np.where(np.isfinite(shift), shift, 0.0)
+
+def add_product(sums: Array, left: Array, right: Array) -> None:
+    """Add left @ right.T, a piece at a time: shared out among threads, sums would differ from machine to machine."""
+    for start in range(0, left.shape[1], _PRODUCT):
+        sums += left[:, start : start + _PRODUCT] @ right[:, start : start + _PRODUCT].T
+
+
+def pilot(layout: Layout, columns: Columns) -> Array:
+    """Return a constant near the mean of each column, from its first rows; rates need none."""
+    shift = [
+        0.0 if name in layout.rates or not len(columns[name]) else float(np.mean(columns[name][:_CHUNK]))
+        for name in layout.columns
+    ]
+    return np.where(np.isfinite(shift), shift, 0.0)
 
 
 def is_rate(chunk: npt.NDArray[Any]) -> bool:

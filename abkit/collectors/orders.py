@@ -149,12 +149,8 @@ def too_few(metric: Quantile, part: Census, counts: Counts) -> str | None:
     return reason
 
 
-def order_statistics(
-    metric: Quantile, part: Census, counts: Counts, read: Found, reason: str | None = None
-) -> OrderStatistics:
+def order_statistics(metric: Quantile, part: Census, counts: Counts, read: Found) -> OrderStatistics:
     """Return what was read as the quantile and the density of each variant, or why there are none."""
-    if reason is not None:
-        return OrderStatistics(reason=reason)
     found, densities = [], []
     for name, value in part.values.items():
         quantile, low, high, before, after = read[metric.name, value]

@@ -41,10 +41,10 @@ def sweep(engine: Engine, rows: Rows, experiment: Experiment) -> Swept | None:
     if not (rows.is_text(data.variant) or rows.is_whole(data.variant)):
         return None
     shift = _shift(engine, rows, layout)
-    values = list(data.values_of(variant.name for variant in experiment.variants).values())
+    values = data.values_of(variant.name for variant in experiment.variants)
     shifted = rows, layout, shift
-    statement = sums_by_row(*shifted) if data.unit is None else sums_by_unit(*shifted, values)
-    grams = _merge(engine.rows(statement), engine, rows, experiment, layout, shift)
+    statement = sums_by_row(*shifted) if data.unit is None else sums_by_unit(*shifted, list(values.values()))
+    grams = _merge(engine.rows(statement), engine, rows, values, layout, shift)
     return None if grams is None else grams.reduce(experiment)
 
 
@@ -64,12 +64,11 @@ def _merge(
     read: Sequence[Mapping[str, Any]],
     engine: Engine,
     rows: Rows,
-    experiment: Experiment,
+    values: dict[str, str],
     layout: Layout,
     shift: Sequence[float],
 ) -> Grams | None:
     data, has_units = rows.data, rows.data.unit is not None
-    values = data.values_of(variant.name for variant in experiment.variants)
     found: dict[str, Gram] = {}
     timed, strangers = [], 0
     if len(read) > _MOST_GROUPS:
