@@ -88,6 +88,7 @@ class NormalSums:
         varies = sd > _ROUNDING * np.abs(mean)
         skewness = np.abs(chances @ centered[:, varies] ** 3 / sd[varies] ** 3)
         factor = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
+        factor[:, ~varies] = 0.0  # the eigenvectors leave rounding there, more on one processor than on another
         return cls(mean, factor, float(skewness.max(initial=0.0)))
 
     def suffices(self, units: float) -> bool:
