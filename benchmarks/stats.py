@@ -197,7 +197,10 @@ def gauss_legendre(times: np.ndarray, spent: np.ndarray) -> list[float]:
 def boundaries(rounds: int, looks: int, calls: int) -> dict[str, Any]:
     times = np.arange(1, looks + 1) / looks
     half = 2 * ndtr(ndtri(0.025 / 2) / np.sqrt(times))
-    gap = np.abs(spending_bounds(times).efficacy[1:] - gauss_legendre(times, half)[1:])
+    spends = (
+        np.diff(half, prepend=0.0) > 1e-12
+    )  # earlier looks stop next to nothing, and either side bounds them its way
+    gap = np.abs(spending_bounds(times).efficacy - gauss_legendre(times, half), where=spends, out=np.zeros(looks))
     assert gap.max() < 1e-4, "the bound finds other boundaries"
     return compare(
         f"group-sequential boundaries, {looks} looks",

@@ -9,20 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from abkit.collectors.frame import (
-    CODES,
-    IDS,
+from abkit.collectors.frame import add_product, is_rate, pilot
+from abkit.collectors.frame_batches import (
+    Batch,
     Careful,
     Columns,
-    add_product,
+    Integers,
     batches,
     is_plain,
-    is_rate,
-    pilot,
     require_columns,
-    require_distinct,
-    unit_column,
 )
+from abkit.collectors.frame_units import require_distinct, unit_column
 from abkit.collectors.gram import Gram, Grams, Layout, Swept
 from abkit.collectors.orders import order_statistics, places_of, too_few
 from abkit.collectors.source import Source
@@ -34,7 +31,6 @@ from abkit.stats.moments import Array
 _MOST_ROWS = 1 << 24
 _DENSE = 4  # whole numbers name units as they are where their range is at most as many times the rows
 
-Integers = npt.NDArray[np.int64]
 Values = tuple[Array, Integers]
 """Numbers, and the units of their rows."""
 
@@ -57,7 +53,7 @@ def read_clusters(experiment: Experiment, source: Source) -> Swept | None:
         quantile is asked for.
     """
     data = source.data
-    if data.unit is None or not is_plain(source):
+    if data.unit is None or data.time is not None or not is_plain(source):
         return None
     metrics = [metric for metric, _ in experiment.metrics]
     ordered = [metric for metric in metrics if isinstance(metric, Quantile)]
@@ -65,12 +61,13 @@ def read_clusters(experiment: Experiment, source: Source) -> Swept | None:
         return None
     layout = Layout.of(experiment, has_units=True)
     values = data.values_of([variant.name for variant in experiment.variants])
+    asked = Columns(layout.columns, data.variant, list(values.values()))
     try:
-        require_columns(source.table, [*layout.columns, data.variant, data.unit])
+        require_columns(source.table, [*asked.names, data.unit])
         units, size = _units(unit_column(source.table, data.unit, _MOST_ROWS))
         adder = _Adder(layout, {metric.column for metric in ordered}, list(values.values()), units, size)
-        for columns in batches(source.table, layout.columns, data.variant, adder.values):
-            adder.add(columns)
+        for batch in batches(source.table, asked):
+            adder.add(batch)
         grams = adder.grams(values)
     except Careful:
         return None
@@ -108,12 +105,12 @@ class _Adder:
         self.kept: dict[tuple[str, str], list[Values]] = {}
 
     @np.errstate(all="ignore")  # what is not finite shows in the sums
-    def add(self, columns: Columns) -> None:
+    def add(self, batch: Batch) -> None:
+        columns, codes, stop = batch.numbers, batch.codes, self._start + len(batch.codes)
         if self._shift is None:
             self._shift = pilot(self.layout, columns)
-        codes, stop = columns[CODES], self._start + len(columns[CODES])
         units, self._start = self._units[self._start : stop], stop
-        here = [codes == code for code in columns[IDS]]
+        here = [codes == code for code in batch.ids]
         if sum(int(np.count_nonzero(rows)) for rows in here) < len(codes):
             raise Careful
         inside = [units[rows] for rows in here]

@@ -19,27 +19,26 @@ from abkit.collectors.duplicates import count_duplicates
 from abkit.collectors.engines import Engine, open_source
 from abkit.collectors.exposed import add_up_events, check_windows
 from abkit.collectors.frame import read_frame
-from abkit.collectors.gram import Swept
+from abkit.collectors.gram import Breakdowns, Swept
 from abkit.collectors.mixed import find_mixed_units, settle_units
 from abkit.collectors.observed import as_observed, unobserved
 from abkit.collectors.orders import read_ahead
 from abkit.collectors.query import Rows, Term, paired_units, randomized_moments
-from abkit.collectors.reduction import moments_of, paired_moments
+from abkit.collectors.reduction import moments_of, paired_moments, without_noise
 from abkit.collectors.segments import collect_segments
 from abkit.collectors.source import Source
 from abkit.collectors.summary import collect_summary
 from abkit.collectors.sweep import sweep
 from abkit.collectors.tenure import collect_tenure
-from abkit.collectors.terms import Reading, level_of, offsets_of, sketch_error, sketch_notes, term_of
+from abkit.collectors.terms import Reading, level_of, sketch_error, sketch_notes, term_of
 from abkit.errors import NotFoundError, ParameterError
-from abkit.models import Experiment, Proportion, Ratio
+from abkit.models import Experiment, Proportion
 from abkit.models.metric import Metric
 from abkit.plain import iso
 from abkit.snapshot import MetricMoments, NotCollected, Snapshot
 from abkit.stats import Moments, equal_shares
 
 _UNEVEN = 0.001
-_ROUNDING = 1e-28  # of a square: the share by which a product of two numbers may be off, with room to spare
 _TOO_LARGE = "values are so large that their squares cannot be added up; remove what is absurd, or cap it"
 
 
@@ -76,10 +75,10 @@ def collect(
     if as_of is not None and not source.data.time:
         raise ParameterError(f"as_of cannot leave rows out: {source.where} has no time; name its column with `time`")
     check_windows(experiment, source)
-    swept = read_clusters(experiment, source) or read_frame(experiment, source)
-    only_sums = not details and not source.data.segments
-    if swept is not None and only_sums and swept.reading is None and len(swept.blocks) == len(experiment.metrics):
-        return _snapshot(experiment, source, _without_engine(experiment, swept), now, as_of)
+    swept = None if as_of else read_clusters(experiment, source) or read_frame(experiment, source)
+    if swept is not None and swept.breakdowns is not None and not details:
+        found = _snapshot(experiment, source, _without_engine(experiment, swept), now, as_of)
+        return _broken_down(found, swept.breakdowns)
     with open_source(source) as engine:
         if source.data.summary is not None:
             return collect_summary(experiment, source, engine, source.where, as_of or now)
@@ -113,12 +112,13 @@ def _collect(
         census = take_census(engine, rows, experiment, source.where)
         rows = settle_units(engine, rows, census, source.where)
     read, terms = _read(experiment, source, engine, rows, census, swept)
-    snapshot = replace(
-        _snapshot(experiment, source, read, now, as_of),
-        series=daily_series(engine, rows, terms, read.used, census, read.reading, filled),
-        segments=collect_segments(engine, rows, terms, read.used, census, read.reading),
-        arrivals=count_arrivals(engine, rows, census),
+    known = swept.breakdowns if swept is not None else None
+    breakdowns = known or Breakdowns(
+        daily_series(engine, rows, terms, read.used, census, read.reading, filled),
+        collect_segments(engine, rows, terms, read.used, census, read.reading),
+        count_arrivals(engine, rows, census),
     )
+    snapshot = _broken_down(_snapshot(experiment, source, read, now, as_of), breakdowns)
     if source.data.unit is not None and snapshot.duplicated_rows is None:
         all_count = rows is every_row and not census.rows_left_out
         counts = true() if all_count else rows.of_variants(list(census.values.values()))
@@ -206,6 +206,10 @@ def _snapshot(experiment: Experiment, source: Source, read: _Read, now: datetime
     )
 
 
+def _broken_down(snapshot: Snapshot, found: Breakdowns) -> Snapshot:
+    return replace(snapshot, series=found.series, segments=found.segments, arrivals=found.arrivals)
+
+
 def usable(metric: Metric, census: Census) -> Metric:
     """A covariate that one variant lacks more often than another would shift the effect: do without it."""
     if metric.covariate is None:
@@ -223,7 +227,7 @@ def _has_no_duplicates(source: Source, read: _Read) -> bool:
 
 def _metric_moments(metric: Metric, read: _Read, covariate: str | None, *, long: bool) -> MetricMoments:
     census, reading, counts = read.census, read.reading, read.counts
-    blocks = _without_noise(metric, read.blocks[metric.name], census)
+    blocks = without_noise(metric, read.blocks[metric.name], census)
     missing = census.missing(metric)
     if long:
         counted = zip(census.rows, blocks, strict=True)
@@ -252,19 +256,6 @@ def _metric_moments(metric: Metric, read: _Read, covariate: str | None, *, long:
         without_covariate=lost,
         error=sketch_error(metric, reading),
     )
-
-
-def _without_noise(metric: Metric, blocks: tuple[Moments, ...], census: Census) -> tuple[Moments, ...]:
-    """A ratio that is the same in every row leaves rounding behind; rounding is no spread to test against."""
-    if not isinstance(metric, Ratio) or len(blocks) < len(census.values):
-        return blocks
-    kept = []
-    for block, offset in zip(blocks, offsets_of(metric, census), strict=True):
-        covariance = block.covariance.copy()
-        if covariance[0, 0] <= _ROUNDING * offset**2 * (covariance[1, 1] + block.mean[1] ** 2):
-            covariance[0] = covariance[:, 0] = 0.0
-        kept.append(Moments(block.n, block.mean, covariance))
-    return tuple(kept)
 
 
 def _randomized(

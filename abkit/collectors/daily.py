@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,17 +45,32 @@ def daily_series(
         return {}
     read = engine.rows(daily_moments(rows, plain, list(census.values.values())))
     days = sorted({int(row["day"]) for row in read})
-    shown = days if len(days) <= _MOST_LOOKS else [days[int(i)] for i in np.linspace(0, len(days) - 1, _MOST_LOOKS)]
-    labels = tuple(datetime.fromtimestamp(day * _DAY, UTC).date().isoformat() for day in shown)
+    shown = [days[place] for place in shown_days(len(days))]
     series = {}
     for term in plain:
         metric = used[term.name]
         blocks = tuple(_cumulative(read, value, days, term, shown) for value in census.values.values())
-        width = len(term.columns)
-        missing = census.missing(metric) if metric.missing != "drop" else dict.fromkeys(census.rows, 0)
-        moments = MetricMoments(blocks, level_of(metric, census, reading, blocks), width, missing)
-        series[metric.name] = Series(labels, moments)
+        series[metric.name] = series_of(metric, day_names(shown), blocks, census, reading)
     return series
+
+
+def shown_days(count: int) -> list[int]:
+    """Return the places of the days that are shown, the first and the last among them."""
+    return list(range(count)) if count <= _MOST_LOOKS else np.linspace(0, count - 1, _MOST_LOOKS).astype(int).tolist()
+
+
+def day_names(days: Iterable[int]) -> tuple[str, ...]:
+    """Return the dates of days since 1970."""
+    return tuple(datetime.fromtimestamp(day * _DAY, UTC).date().isoformat() for day in days)
+
+
+def series_of(
+    metric: Metric, days: tuple[str, ...], blocks: tuple[Moments, ...], census: Census, reading: Reading
+) -> Series:
+    """Return cumulative moments with what is said of them."""
+    missing = census.missing(metric) if metric.missing != "drop" else dict.fromkeys(census.rows, 0)
+    width = 4 if metric.covariate else 2
+    return Series(days, MetricMoments(blocks, level_of(metric, census, reading, blocks), width, missing))
 
 
 def _cumulative(
@@ -84,14 +99,18 @@ def count_arrivals(engine: Engine, rows: Rows, census: Census) -> Arrivals | Non
     if rows.data.time is None or rows.data.design == "paired":
         return None
     read = engine.rows(new_units(rows, list(census.values.values())))
-    first, last = min(int(row["day"]) for row in read), max(int(row["day"]) for row in read)
+    return arrivals_of([(row["variant"], int(row["day"]), int(row["units"])) for row in read], census.values)
+
+
+def arrivals_of(counted: Sequence[tuple[str, int, int]], values: Mapping[str, str]) -> Arrivals:
+    """Return the counts of a variant's value on a day by periods."""
+    first, last = min(day for _, day, _ in counted), max(day for _, day, _ in counted)
     step = next((step for step in _STEPS if (last - first) // step < _MOST_PERIODS), _STEPS[-1])
-    counts = {value: np.zeros((last - first) // step + 1, dtype=np.int64) for value in census.values.values()}
-    for row in read:
-        counts[row["variant"]][(int(row["day"]) - first) // step] += int(row["units"])
-    starts = range(first, last + 1, step)
+    counts = {value: np.zeros((last - first) // step + 1, dtype=np.int64) for value in values.values()}
+    for value, day, units in counted:
+        counts[value][(day - first) // step] += units
     return Arrivals(
-        days=tuple(datetime.fromtimestamp(day * _DAY, UTC).date().isoformat() for day in starts),
+        days=day_names(range(first, last + 1, step)),
         step=step,
-        units={name: tuple(counts[value].tolist()) for name, value in census.values.items()},
+        units={name: tuple(counts[value].tolist()) for name, value in values.items()},
     )

@@ -12,9 +12,11 @@ from abkit.collectors.census import Census, number_columns
 from abkit.collectors.terms import Reading, offsets_of
 from abkit.models import Experiment, Proportion, Quantile, Ratio
 from abkit.models.metric import Metric
+from abkit.snapshot import Arrivals, Segmentation, Series
 from abkit.stats import Moments
 from abkit.stats.moments import Array
 
+Count = int | Array
 _LOST = 1e-9  # share of its parts below which a difference of sums has too few digits left
 
 
@@ -49,29 +51,43 @@ class Layout:
         rates = tuple(dict.fromkeys(metric.columns[0] for metric in metrics if isinstance(metric, Proportion)))
         return cls(names, rates, tuple(sorted(pairs)))
 
+    def gram(self, sums: Array) -> Gram:
+        """Return what these are, where every row is a unit.
+
+        Parameters
+        ----------
+        sums : array (..., width)
+            The count of rows, then sums of the columns about their shifts, then of their products.
+        """
+        size = 1 + len(self.columns)
+        products = np.full((*sums.shape[:-1], size, size), np.nan)
+        for place, (one, other) in enumerate((pair for pair in self.pairs if pair[0] > 0), start=size):
+            products[..., one, other] = products[..., other, one] = sums[..., place]
+        return Gram.of_rows(sums[..., 0], sums[..., :size], products)
+
 
 @dataclass(frozen=True, slots=True)
 class Gram:
-    """Sums over the units of one variant, of columns about a constant.
+    """Sums over the units of one variant, of columns about a constant; of many days or segments in its first axis.
 
     Parameters
     ----------
-    units, rows : int
-    sums : array (1 + k,)
+    units, rows : array (...)
+    sums : array (..., 1 + k)
         Of each unit's count of rows, and of its sums of (value - shift).
-    products : array (1 + k, 1 + k)
+    products : array (..., 1 + k, 1 + k)
         Of the same; NaN where a product was not asked for.
     """
 
-    units: int
-    rows: int
+    units: Count
+    rows: Count
     sums: Array
     products: Array
 
     @classmethod
-    def of_rows(cls, rows: int, sums: Array, products: Array) -> Gram:
+    def of_rows(cls, rows: Count, sums: Array, products: Array) -> Gram:
         """Return the sums of units that are one row each: the products with their count are sums."""
-        products[0] = products[:, 0] = sums
+        products[..., 0, :] = products[..., :, 0] = sums
         return cls(rows, rows, sums, products)
 
     def __add__(self, other: Gram) -> Gram:
@@ -112,22 +128,20 @@ class Grams:
 
     def reduce(self, experiment: Experiment) -> Swept | None:
         """Return the moments of the metrics that are sums; None where sums have lost the digits they need."""
-        census = self._census()
+        census = self.census()
         blocks: dict[str, tuple[Moments, ...]] = {}
         for metric in filter(is_added, (metric for metric, _ in experiment.metrics)):
-            pairs = zip(self.values.values(), offsets_of(metric, census), strict=True)
-            found = [self._moments(metric, self.by_value[value], offset, census) for value, offset in pairs]
-            kept = tuple(moments for moments in found if moments is not None)
-            if len(kept) < len(found):
+            found = self.moments(metric, self.by_value, census)
+            if found is None:
                 return None
-            blocks[metric.name] = kept
-        units = {name: self.by_value[value].units for name, value in self.values.items()}
+            blocks[metric.name] = found
+        units = {name: int(self.by_value[value].units) for name, value in self.values.items()}
         counts = {"units": units, "rows": census.rows, "total_units": sum(units.values()), "contaminated_units": 0}
         return Swept(census, counts, blocks)
 
-    def _census(self) -> Census:
-        """The counts; every row has every value."""
-        rows = {name: self.by_value[value].rows for name, value in self.values.items()}
+    def census(self) -> Census:
+        """Return the counts; every row has every value."""
+        rows = {name: int(self.by_value[value].rows) for name, value in self.values.items()}
         return Census(
             values=self.values,
             rows=rows,
@@ -142,29 +156,51 @@ class Grams:
         grams = {name: self.by_value[value] for name, value in self.values.items()}
         return {name: float(gram.sums[place + 1] + self.shift[place] * gram.rows) for name, gram in grams.items()}
 
+    def moments(self, metric: Metric, by_value: Mapping[str, Gram], census: Census) -> tuple[Moments, ...] | None:
+        """Return a metric's moments in each variant, of all units or of many days or segments."""
+        pairs = zip(self.values.values(), offsets_of(metric, census), strict=True)
+        found = [self._moments(metric, by_value[value], offset, census) for value, offset in pairs]
+        kept = tuple(moments for moments in found if moments is not None)
+        return kept if len(kept) == len(found) else None
+
     def _moments(self, metric: Metric, gram: Gram, offset: float, census: Census) -> Moments | None:
         places = [0, *(self.layout.columns.index(name) + 1 for name in metric.columns_read)]
-        products = gram.products[places][:, places]
-        base = Moments.from_shifted_sums(float(gram.units), np.zeros(len(places)), gram.sums[places], products)
+        products = gram.products[..., places, :][..., places]
+        base = Moments.from_shifted_sums(gram.units, np.zeros(len(places)), gram.sums[..., places], products)
         turn = _turn(metric, [0.0, *(float(self.shift[place - 1]) for place in places[1:])], offset, census)
         covariance = turn @ base.covariance @ turn.T
         if not np.isfinite(covariance).all():
             return None
-        spread, size = base.covariance.diagonal() * max(gram.units - 1, 1), np.abs(turn)
-        parts = (size @ np.abs(base.covariance) * size).sum(axis=1)
-        lost = (covariance.diagonal() < _LOST * parts) | ~np.isfinite(parts)
-        cancelled = (spread < _LOST * products.diagonal())[1:]
-        return None if lost.any() or cancelled.any() else Moments(base.n, turn @ base.mean, covariance)
+        spread, size = _diagonal(base.covariance) * np.maximum(base.n - 1, 1)[..., None], np.abs(turn)
+        parts = (size @ np.abs(base.covariance) * size).sum(axis=-1)
+        lost = (_diagonal(covariance) < _LOST * parts) | ~np.isfinite(parts)
+        whole = [name in self.layout.rates for name in metric.columns_read]  # sums of 0 and 1 lose nothing
+        cancelled = (spread < _LOST * _diagonal(products))[..., 1:] & ~np.array(whole) & (base.n > 1)[..., None]
+        return None if lost.any() or cancelled.any() else Moments(base.n, base.mean @ turn.T, covariance)
+
+
+def _diagonal(matrices: Array) -> Array:
+    return np.diagonal(matrices, axis1=-2, axis2=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdowns:
+    """The same by day and by segment, and when units came."""
+
+    series: dict[str, Series]
+    segments: tuple[Segmentation, ...]
+    arrivals: Arrivals | None
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one pass found: counts, the moments of metrics by name, and what quantiles were read, if they were."""
+    """What one pass found: counts, the moments of metrics by name, and what quantiles and breakdowns were read."""
 
     census: Census
     counts: dict[str, Any]
     blocks: dict[str, tuple[Moments, ...]]
     reading: Reading | None = None
+    breakdowns: Breakdowns | None = None
 
 
 def is_added(metric: Metric) -> bool:

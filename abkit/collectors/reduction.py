@@ -9,9 +9,14 @@ import numpy as np
 
 from abkit.collectors.census import Census
 from abkit.collectors.query import Term
+from abkit.collectors.terms import offsets_of
 from abkit.errors import NotFoundError
+from abkit.models import Ratio
+from abkit.models.metric import Metric
 from abkit.stats import Moments
 from abkit.stats.moments import Array
+
+_ROUNDING = 1e-28  # of a square: the share by which a product of two numbers may be off, with room to spare
 
 
 def paired_moments(
@@ -55,3 +60,16 @@ def moments_of(row: Mapping[str, Any] | None, term: Term) -> Moments:
     products = [[row[f"{term.name}_product_{min(i, j)}_{max(i, j)}"] or 0.0 for j in range(size)] for i in range(size)]
     with np.errstate(over="ignore", invalid="ignore"):
         return Moments.from_shifted_sums(float(units), np.zeros(size), sums, products)
+
+
+def without_noise(metric: Metric, blocks: tuple[Moments, ...], census: Census) -> tuple[Moments, ...]:
+    """A ratio that is the same in every row leaves rounding behind; rounding is no spread to test against."""
+    if not isinstance(metric, Ratio) or len(blocks) < len(census.values):
+        return blocks
+    kept = []
+    for block, offset in zip(blocks, offsets_of(metric, census), strict=True):
+        covariance = block.covariance.copy()
+        if covariance[0, 0] <= _ROUNDING * offset**2 * (covariance[1, 1] + block.mean[1] ** 2):
+            covariance[0] = covariance[:, 0] = 0.0
+        kept.append(Moments(block.n, block.mean, covariance))
+    return tuple(kept)

@@ -20,7 +20,7 @@ from abkit.models.metric import Metric
 from abkit.snapshot import MetricMoments, NotCollected, Segment, Segmentation
 from abkit.stats import Moments
 
-_MOST_SEGMENTS = 20
+MOST_SEGMENTS = 20
 Collected = dict[str, MetricMoments | NotCollected]
 
 
@@ -58,10 +58,10 @@ class _Reader:
         return list(self.census.values.values())
 
     def by_column(self, column: str) -> Segmentation:
-        counted = self.engine.rows(count_segments(self.rows, column, self._values, _MOST_SEGMENTS))
+        counted = self.engine.rows(count_segments(self.rows, column, self._values, MOST_SEGMENTS))
         changed = sum(int(row["units"]) for row in counted if row["segment"] is None)
         kept = {row["segment"]: int(row["units"]) for row in counted if row["segment"] is not None}
-        names = sorted(list(kept)[:_MOST_SEGMENTS], key=lambda name: (-kept[name], name))
+        names = sorted(list(kept)[:MOST_SEGMENTS], key=lambda name: (-kept[name], name))
         total, known = (int(counted[0]["total"]), int(counted[0]["known"])) if counted else (0, 0)
         units = sum(kept[name] for name in names)
         segments = tuple(self._paired(column, names) if self._is_paired else self._randomized(column, names))
@@ -156,17 +156,24 @@ class _Reader:
     def _metric(
         self, place: str, blocks: tuple[Moments, ...], reading: Reading, *, single: bool = False
     ) -> MetricMoments | NotCollected:
-        metric, nothing = self.used[place], dict.fromkeys(self.census.rows, 0)
-        if not all(np.isfinite(block.covariance).all() for block in blocks):
-            return NotCollected("values are so large that their squares cannot be added up", nothing)
-        return MetricMoments(
-            blocks=blocks,
-            level=level_of(metric, self.census, reading, blocks),
-            width=4 if metric.covariate else 2,
-            missing=nothing,
-            is_rate_of_units=isinstance(metric, Proportion) and single and not metric.covariate,
-            error=sketch_error(metric, reading),
-        )
+        return segment_metric(self.used[place], blocks, self.census, reading, single=single)
+
+
+def segment_metric(
+    metric: Metric, blocks: tuple[Moments, ...], census: Census, reading: Reading, *, single: bool
+) -> MetricMoments | NotCollected:
+    """Return a metric's moments in one segment with what is said of them; `single` where each unit is one row."""
+    nothing = dict.fromkeys(census.rows, 0)
+    if not all(np.isfinite(block.covariance).all() for block in blocks):
+        return NotCollected("values are so large that their squares cannot be added up", nothing)
+    return MetricMoments(
+        blocks=blocks,
+        level=level_of(metric, census, reading, blocks),
+        width=4 if metric.covariate else 2,
+        missing=nothing,
+        is_rate_of_units=isinstance(metric, Proportion) and single and not metric.covariate,
+        error=sketch_error(metric, reading),
+    )
 
 
 def _refused(orders: Mapping[str, OrderStatistics], census: Census) -> Collected:

@@ -89,7 +89,7 @@ def _merge(
         timed += [(float(row["first_second"]), float(row["last_second"]))] if data.time else []
     if len(found) < len(values) or not all(np.isfinite(gram.sums).all() for gram in found.values()):
         return None
-    kept = sum(gram.rows for gram in found.values())
+    kept = sum(int(gram.rows) for gram in found.values())
     narrowed = bool(data.where) or rows.as_of is not None or (has_units and data.variants is not None)
     everything = int(engine.rows(count_all(rows))[0]["rows"]) if narrowed else kept + strangers
     return Grams(
