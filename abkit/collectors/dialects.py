@@ -45,6 +45,20 @@ class IsNumber(FunctionElement[bool]):
     inherit_cache = True
 
 
+class AsDouble(_Reading):
+    """What a column of numbers holds, as a float."""
+
+    name = "abkit_as_double"
+    inherit_cache = True
+
+
+class SumOf(_Reading):
+    """The sum of numbers, none of which is too large for it."""
+
+    name = "abkit_sum_of"
+    inherit_cache = True
+
+
 class SecondsOf(_Reading):
     """A time as seconds since 1970, or nothing where it cannot be read."""
 
@@ -144,7 +158,27 @@ def _is_number(element: IsNumber, compiler: Any, **options: Any) -> str:
 
 @compiles(IsNumber, "sqlite")
 def _sqlite_is_number(element: IsNumber, compiler: Any, **options: Any) -> str:
-    return f"typeof({_inner(element, compiler, options)}) IN ('integer', 'real')"
+    return f"{_inner(element, compiler, options)} < ''"  # numbers come before all texts, and texts before all bytes
+
+
+@compiles(AsDouble)
+def _as_double(element: AsDouble, compiler: Any, **options: Any) -> str:
+    return f"CAST({_inner(element, compiler, options)} AS DOUBLE PRECISION)"
+
+
+@compiles(AsDouble, "sqlite")
+def _sqlite_as_double(element: AsDouble, compiler: Any, **options: Any) -> str:
+    return _inner(element, compiler, options)  # a cast takes longer than a product
+
+
+@compiles(SumOf)
+def _sum_of(element: SumOf, compiler: Any, **options: Any) -> str:
+    return f"sum({_inner(element, compiler, options)})"
+
+
+@compiles(SumOf, "sqlite")
+def _sqlite_sum_of(element: SumOf, compiler: Any, **options: Any) -> str:
+    return f"total({_inner(element, compiler, options)})"  # `sum` fails where whole numbers grow beyond 64 bits
 
 
 @compiles(Given)

@@ -44,6 +44,8 @@ class Engine(Protocol):
     """Whether it has a mergeable sketch of quantiles."""
     hashes: bool
     """Whether its `hash` of a row is 64 bits, the same for equal rows."""
+    sorts: bool
+    """Whether rows are grouped by sorting them, with all their columns."""
 
     def open(self, source: Source) -> tuple[FromClause, dict[str, str]]:
         """Return the rows of a source, beside those that are open already, and the types of their columns."""
@@ -67,7 +69,7 @@ class Engine(Protocol):
 class DuckDB:
     """Files and frames, read where they lie; DataError where they cannot be read."""
 
-    ranks, sketches, hashes = False, True, True
+    ranks, sketches, hashes, sorts = False, True, True, False
 
     def __init__(self, source: Source) -> None:
         self._connection, self._where = open_session(), source.where
@@ -126,7 +128,7 @@ class DuckDB:
 class Database:
     """A table in a database that SQLAlchemy knows, read in one transaction, so that statements see the same rows."""
 
-    ranks, sketches, hashes = True, False, False
+    ranks, sketches, hashes, sorts = True, False, False, False
 
     def __init__(self, source: Source) -> None:
         self._kept: list[Table] = []
@@ -179,6 +181,8 @@ class Database:
 class SQLite(Database):
     """A table in SQLite, which reads numbers in text through a function of ours."""
 
+    sorts = True
+
     def _prepare(self) -> None:
         raw: Any = self._connection.connection.driver_connection
         raw.create_function(SQLITE_FUNCTION, 1, number_in, deterministic=True)
@@ -205,7 +209,7 @@ class Spark:
     Sums of floats may differ in their last digits from run to run: tasks finish in any order.
     """
 
-    ranks, sketches, hashes = False, True, False
+    ranks, sketches, hashes, sorts = False, True, False, False
 
     def __init__(self, source: Source) -> None:
         self._where, self._views, self._kept = source.where, list[str](), list[Any]()

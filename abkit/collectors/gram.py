@@ -51,6 +51,10 @@ class Layout:
         rates = tuple(dict.fromkeys(metric.columns[0] for metric in metrics if isinstance(metric, Proportion)))
         return cls(names, rates, tuple(sorted(pairs)))
 
+    def is_rate(self, one: int, other: int) -> bool:
+        """Whether the pair is a rate with itself, whose square it is."""
+        return one == other > 0 and self.columns[one - 1] in self.rates
+
     def gram(self, sums: Array) -> Gram:
         """Return what these are, where every row is a unit.
 

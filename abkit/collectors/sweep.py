@@ -43,7 +43,8 @@ def sweep(engine: Engine, rows: Rows, experiment: Experiment) -> Swept | None:
     shift = _shift(engine, rows, layout)
     values = data.values_of(variant.name for variant in experiment.variants)
     shifted = rows, layout, shift
-    statement = sums_by_row(*shifted) if data.unit is None else sums_by_unit(*shifted, list(values.values()))
+    by_row = data.unit is None
+    statement = sums_by_row(*shifted, sorts=engine.sorts) if by_row else sums_by_unit(*shifted, list(values.values()))
     grams = _merge(engine.rows(statement), engine, rows, values, layout, shift)
     return None if grams is None else grams.reduce(experiment)
 
@@ -120,7 +121,8 @@ def _gram(row: Mapping[str, Any], layout: Layout, *, has_units: bool) -> Gram:
     products = np.full((size, size), np.nan)
     for one, other in layout.pairs:
         if one > 0 or has_units:
-            products[one, other] = products[other, one] = float(row[f"product_{one}_{other}"])
+            name = f"sum_{one}" if layout.is_rate(one, other) and not has_units else f"product_{one}_{other}"
+            products[one, other] = products[other, one] = float(row[name])
     if not has_units:
         return Gram.of_rows(int(row["rows"]), sums, products)
     return Gram(int(row["units"]), int(row["rows"]), sums, products)

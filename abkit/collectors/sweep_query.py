@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CTE, Double, Integer, Select, Text, and_, case, cast, func, literal, select
+from sqlalchemy import CTE, Double, Integer, Select, Text, and_, case, cast, func, literal, select, text
 
-from abkit.collectors.dialects import IsNumber
+from abkit.collectors.dialects import AsDouble, IsNumber, SumOf
 from abkit.collectors.gram import Layout
 from abkit.collectors.query import Expression, Rows
 
 _PILOT_ROWS = 1_000
+_AS_IT_IS = text("LIMIT -1")  # SQLite moves what is inside out, and works it out once for every sum, but not of these
 
 
 def pilot(rows: Rows, columns: Sequence[str]) -> Select[Any]:
@@ -22,18 +23,30 @@ def pilot(rows: Rows, columns: Sequence[str]) -> Select[Any]:
     return select(*(func.avg(part).label(part.name) for part in first.c))
 
 
-def sums_by_row(rows: Rows, layout: Layout, shift: Sequence[float]) -> Select[Any]:
-    """Sum over rows, by what the variant's column holds: every row is a unit."""
-    parts = _shifted(rows, layout, shift)
-    sums = [func.sum(part).label(f"sum_{at}") for at, part in enumerate(parts, start=1)]
+def sums_by_row(rows: Rows, layout: Layout, shift: Sequence[float], *, sorts: bool) -> Select[Any]:
+    """Sum over rows, by what the variant's column holds: every row is a unit, and a rate's square is the rate.
+
+    Where groups are made by sorting rows, numbers are worked out before that and not anew for every sum, and the first
+    of them is missing where the row is not sound: every column more would be sorted too.
+    """
+    label, parts, times = rows.table.c[rows.data.variant], _shifted(rows, layout, shift), _times(rows)
+    test = _is_sound(rows, layout)
+    if sorts and parts:
+        ready = select(label, case((test, parts[0])), *parts[1:], *times).where(rows.kept)
+        named, *found = list[Expression](ready.suffix_with(_AS_IT_IS, dialect="sqlite").subquery().c)
+        parts, times, sound = found[: len(parts)], found[len(parts) :], found[0]
+        grouped = select(named.label("label")).group_by(named)
+    else:
+        sound = case((test, 1))
+        grouped = select(label.label("label")).where(rows.kept).group_by(label)
+    sums = [SumOf(part).label(f"sum_{at}") for at, part in enumerate(parts, start=1)]
     sums += [
-        func.sum(parts[one - 1] * parts[other - 1]).label(f"product_{one}_{other}")
+        SumOf(parts[one - 1] * parts[other - 1]).label(f"product_{one}_{other}")
         for one, other in layout.pairs
-        if one > 0
+        if one > 0 and not layout.is_rate(one, other)
     ]
-    label = rows.table.c[rows.data.variant]
-    counts = [func.count().label("rows"), func.count(_sound(rows, layout)).label("sound")]
-    return select(label.label("label"), *counts, *_times(rows), *sums).where(rows.kept).group_by(label)
+    counts = [func.count().label("rows"), func.count(sound).label("sound")]
+    return grouped.add_columns(*counts, *_ends(times), *sums)
 
 
 def sums_by_unit(rows: Rows, layout: Layout, shift: Sequence[float], values: Sequence[str]) -> Select[Any]:
@@ -67,17 +80,19 @@ def _place(rows: Rows, values: Sequence[str]) -> Expression:
 
 
 def _units(rows: Rows, layout: Layout, shift: Sequence[float], place: Expression) -> CTE:
-    sums = [func.sum(part).label(f"sum_{at}") for at, part in enumerate(_shifted(rows, layout, shift), start=1)]
+    sums = [SumOf(part).label(f"sum_{at}") for at, part in enumerate(_shifted(rows, layout, shift), start=1)]
     ends = [func.min(place).label("first"), func.max(place).label("last")]
-    counts = [func.count().label("rows"), func.count(_sound(rows, layout)).label("sound")]
+    counts = [func.count().label("rows"), func.count(case((_is_sound(rows, layout), 1))).label("sound")]
     unit = rows.table.c[rows.data.unit or ""] if rows.is_whole(rows.data.unit or "") else rows.unit
     kept = rows.kept if rows.data.variants is None else rows.of_variants(list(rows.data.variants.values()))
-    return select(unit.label("unit"), *ends, *counts, *_times(rows), *sums).where(kept).group_by(unit).cte("units")
+    return (
+        select(unit.label("unit"), *ends, *counts, *_ends(_times(rows)), *sums).where(kept).group_by(unit).cte("units")
+    )
 
 
 def _number(rows: Rows, name: str) -> Expression:
     value = rows.table.c[name]
-    return cast(cast(value, Integer) if rows.types[name] == "BOOLEAN" else value, Double)
+    return AsDouble(cast(value, Integer) if rows.types[name] == "BOOLEAN" else value)
 
 
 def _shifted(rows: Rows, layout: Layout, shift: Sequence[float]) -> list[Expression]:
@@ -85,17 +100,20 @@ def _shifted(rows: Rows, layout: Layout, shift: Sequence[float]) -> list[Express
     return [value - by if by else value for value, by in numbers]
 
 
-def _sound(rows: Rows, layout: Layout) -> Expression:
-    """Something where the row has its variant, its unit, its time and every value, and the rates are 0 or 1."""
+def _is_sound(rows: Rows, layout: Layout) -> Expression:
+    """Whether the row has its variant, its unit, its time and every value, and the rates are 0 or 1."""
+    rates = [name for name in layout.rates if rows.types[name] != "BOOLEAN"]
     tests: list[Expression] = [rows.table.c[rows.data.variant].is_not(None)]
     tests += [rows.raw(rows.data.unit).is_not(None)] if rows.data.unit else []
-    tests += [IsNumber(rows.table.c[name]) for name in layout.columns]
-    tests += [rows.table.c[name].in_([0, 1]) for name in layout.rates if rows.types[name] != "BOOLEAN"]
+    tests += [IsNumber(rows.table.c[name]) for name in layout.columns if name not in rates]
+    tests += [rows.table.c[name].in_([0, 1]) for name in rates]
     tests += [rows.seconds.is_not(None)] if rows.data.time else []
-    return case((and_(*tests), 1))
+    return and_(*tests)
 
 
 def _times(rows: Rows) -> list[Expression]:
-    if not rows.data.time:
-        return []
-    return [func.min(rows.seconds).label("first_second"), func.max(rows.seconds).label("last_second")]
+    return [rows.seconds] if rows.data.time else []
+
+
+def _ends(times: Sequence[Expression]) -> list[Expression]:
+    return [of(one).label(f"{end}_second") for one in times for end, of in (("first", func.min), ("last", func.max))]

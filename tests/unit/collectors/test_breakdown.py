@@ -71,8 +71,8 @@ def assert_same_moments(found, expected):
     assert found.is_rate_of_units == expected.is_rate_of_units
     mine, theirs = (delta_method(one.level, one.blocks, one.width) for one in (found, expected))
     np.testing.assert_array_equal(mine.n, theirs.n)
-    np.testing.assert_allclose(mine.value, theirs.value, rtol=1e-12)
-    np.testing.assert_allclose(mine.covariance, theirs.covariance, rtol=1e-8, atol=1e-30)
+    np.testing.assert_allclose(mine.value, theirs.value, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(mine.covariance, theirs.covariance, rtol=1e-8, atol=1e-14)
 
 
 def assert_same(found, expected):

@@ -420,3 +420,18 @@ def test_clusters_are_left_to_the_engine_where_it_is_asked_for_more():
     for metric in (Mean("spend", cap=0.9, name="capped"), Quantile("spend", 0.5, method="sketch", name="sketched")):
         asked = replace(ORDERED, secondary_metrics=[*ORDERED.secondary_metrics, metric])
         assert read_clusters(asked, source) is None
+
+
+@pytest.mark.parametrize("column", ["converted", "flag", "spend"])
+@pytest.mark.parametrize("value", ["text", b"\x01", None, 2**62, 0.5], ids=["text", "bytes", "nothing", "huge", "half"])
+def test_what_a_column_of_numbers_in_sqlite_may_hold_is_judged_with_care(value, column, careful, tmp_path):
+    frame = wide(4_000)
+    frame["flag"] = frame["flag"].astype(np.int8)
+    engine = create_engine(f"sqlite:///{tmp_path / 'rows.db'}")
+    frame.to_sql("users", engine, index=False)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE users SET {column} = ? WHERE rowid IN (7, 8, 9, 10)", (value,))
+    assert_same_answer(Source.sql(engine, "users"), careful)
+    turned = replace(EXPERIMENT, primary_metric=Mean("orders"), guardrail_metrics=[Proportion("converted", margin=0.1)])
+    assert_same_answer(Source.sql(engine, "users"), careful, turned)
+    engine.dispose()
