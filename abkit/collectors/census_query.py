@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import FromClause, Select, Subquery, Text, and_, case, cast, func, not_, null, select, true
+from sqlalchemy import FromClause, Select, Subquery, Text, and_, case, cast, func, not_, null, select
 
 from abkit.collectors.query import Expression, Rows, any_missing, evaluated
 
@@ -58,10 +58,9 @@ def first_unreadable(rows: Rows, name: str) -> Select[Any]:
     return select(cast(rows.raw(name), Text).label("value")).where(strange).limit(1)
 
 
-def hash_rows(table: FromClause, counts: Expression, part: int, parts: int) -> Select[Any]:
-    """Read a hash of each row that counts, of those whose hash, divided by the number of parts, leaves this one."""
-    hashed = select(func.hash(*table.c).label("hash")).where(counts).subquery()
-    return select(hashed.c.hash).where(true() if parts == 1 else hashed.c.hash % parts == part)
+def hash_rows(table: FromClause, counts: Expression) -> Select[Any]:
+    """Read a hash of each row that counts."""
+    return select(func.hash(*table.c).label("hash")).where(counts)
 
 
 def count_equal_rows(table: FromClause, counts: Expression) -> Select[Any]:

@@ -122,7 +122,8 @@ def _collect(
     if source.data.unit is not None and snapshot.duplicated_rows is None:
         all_count = rows is every_row and not census.rows_left_out
         counts = true() if all_count else rows.of_variants(list(census.values.values()))
-        duplicates = count_duplicates(engine, rows.table, counts, sum(census.rows.values()))
+        seen = swept.first_part if swept is not None else None
+        duplicates = count_duplicates(engine, rows.table, counts, sum(census.rows.values()), seen)
         snapshot = replace(snapshot, duplicated_rows=duplicates)
     if rows is not every_row or snapshot.contaminated_units:
         snapshot = replace(snapshot, mixed=find_mixed_units(engine, every_row, census))

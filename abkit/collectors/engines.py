@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import islice
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import FromClause, MetaData, Select, Table, Text, column, func, inspect, literal, select, table
 from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
@@ -30,6 +31,7 @@ _TABLE = "abkit_rows"
 _BATCH = 50_000
 _SPARK_ZONE = "spark.sql.session.timeZone"
 Kind = type[np.number[Any]]
+Numbers = npt.NDArray[Any]
 
 
 class Engine(Protocol):
@@ -56,8 +58,8 @@ class Engine(Protocol):
     def rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
         """Run a statement and return its rows as dicts."""
 
-    def batches(self, statement: Select[Any], kind: Kind = np.float64) -> Iterator[Any]:
-        """Run a statement whose columns are all numbers of a kind and yield its rows, some at a time."""
+    def batches(self, statement: Select[Any], kind: Kind | None = np.float64) -> Iterator[Sequence[Numbers]]:
+        """Run a statement whose columns are all numbers and yield them as arrays of a kind, some rows at a time."""
 
     def __enter__(self) -> Self: ...
 
@@ -109,11 +111,11 @@ class DuckDB:
             names = [field[0] for field in result.description or ()]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
-    def batches(self, statement: Select[Any], kind: Kind = np.float64) -> Iterator[Any]:  # noqa: D102
+    def batches(self, statement: Select[Any], kind: Kind | None = np.float64) -> Iterator[Sequence[Numbers]]:  # noqa: D102
         with reading(self._where, duckdb.Error):
             text, values = duckdb_query(statement)
             for batch in self._connection.sql(text, params=values).to_arrow_reader(_BATCH):
-                yield np.column_stack([np.asarray(part, dtype=kind) for part in batch.columns])
+                yield [np.asarray(part, dtype=kind) for part in batch.columns]
 
     def __enter__(self) -> Self:
         return self
@@ -163,10 +165,10 @@ class Database:
             found = self._connection.execute(statement).mappings().all()
         return [{str(name): _plain(value) for name, value in row.items()} for row in found]
 
-    def batches(self, statement: Select[Any], kind: Kind = np.float64) -> Iterator[Any]:  # noqa: D102
+    def batches(self, statement: Select[Any], kind: Kind | None = np.float64) -> Iterator[Sequence[Numbers]]:  # noqa: D102
         with reading("the data", SQLAlchemyError):
             for part in self._connection.execute(statement).partitions(_BATCH):
-                yield np.array([tuple(row) for row in part], dtype=kind)
+                yield [np.array(values, dtype=kind) for values in zip(*part, strict=True)]
 
     def __enter__(self) -> Self:
         return self
@@ -239,11 +241,11 @@ class Spark:
             found = self._run(statement).collect()
         return [{name: _plain(value) for name, value in row.asDict().items()} for row in found]
 
-    def batches(self, statement: Select[Any], kind: Kind = np.float64) -> Iterator[Any]:  # noqa: D102
+    def batches(self, statement: Select[Any], kind: Kind | None = np.float64) -> Iterator[Sequence[Numbers]]:  # noqa: D102
         with reading(self._where, spark_errors()):
             read = self._run(statement).toLocalIterator()  # a partition at a time
             while part := list(islice(read, _BATCH)):
-                yield np.array(part, dtype=kind)
+                yield [np.array(values, dtype=kind) for values in zip(*part, strict=True)]
 
     def _run(self, statement: Select[Any]) -> Any:
         text, values = spark_query(statement)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from abkit.collectors.census import Census, number_columns
+from abkit.collectors.duplicates import FirstPart
 from abkit.collectors.terms import Reading, offsets_of
 from abkit.models import Experiment, Proportion, Quantile, Ratio
 from abkit.models.metric import Metric
@@ -167,6 +168,7 @@ class Grams:
         kept = tuple(moments for moments in found if moments is not None)
         return kept if len(kept) == len(found) else None
 
+    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is judged below
     def _moments(self, metric: Metric, gram: Gram, offset: float, census: Census) -> Moments | None:
         places = [0, *(self.layout.columns.index(name) + 1 for name in metric.columns_read)]
         products = gram.products[..., places, :][..., places]
@@ -198,13 +200,14 @@ class Breakdowns:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one pass found: counts, the moments of metrics by name, and what quantiles and breakdowns were read."""
+    """What one pass found: counts, the moments of metrics by name, and what else was seen in it."""
 
     census: Census
     counts: dict[str, Any]
     blocks: dict[str, tuple[Moments, ...]]
     reading: Reading | None = None
     breakdowns: Breakdowns | None = None
+    first_part: FirstPart | None = None
 
 
 def is_added(metric: Metric) -> bool:

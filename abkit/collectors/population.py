@@ -67,7 +67,9 @@ def read_population(experiment: Experiment, source: Source, *, most_units: int =
         if not units:
             raise NotFoundError(f"{source.where} holds no rows of the population that is planned with")
         step = -(-units // most_units)
-        read = np.concatenate(list(engine.batches(read_rows(rows, values, columns, step))))
+        read = np.concatenate(
+            [np.column_stack(part) for part in engine.batches(read_rows(rows, values, columns, step))]
+        )
     return _population(experiment, source, read, columns, units)
 
 

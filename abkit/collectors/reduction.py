@@ -8,24 +8,25 @@ from typing import Any
 import numpy as np
 
 from abkit.collectors.census import Census
+from abkit.collectors.engines import Numbers
 from abkit.collectors.query import Term
 from abkit.collectors.terms import offsets_of
 from abkit.errors import NotFoundError
 from abkit.models import Ratio
 from abkit.models.metric import Metric
 from abkit.stats import Moments
-from abkit.stats.moments import Array
 
 _ROUNDING = 1e-28  # of a square: the share by which a product of two numbers may be off, with room to spare
 
 
 def paired_moments(
-    batches: Iterable[Array], terms: Sequence[Term], census: Census
+    batches: Iterable[Sequence[Numbers]], terms: Sequence[Term], census: Census
 ) -> tuple[dict[str, Any], dict[str, tuple[Moments, ...]]]:
     """Moments of the units that appear in every variant, batch by batch."""
     variants, seen, complete, rows = len(census.values), 0, 0, np.zeros(len(census.values))
     found: dict[str, Moments] = {}
-    for batch in batches:
+    for columns in batches:
+        batch = np.column_stack(columns)
         whole = batch[(batch[:, :variants] > 0).all(axis=1)]
         seen, complete, rows = seen + len(batch), complete + len(whole), rows + whole[:, :variants].sum(axis=0)
         start = variants

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from abkit.collectors.census_query import count_all
 from abkit.collectors.engines import Engine
+from abkit.collectors.frame_batches import Careful
 from abkit.collectors.gram import Gram, Grams, Layout, Swept
 from abkit.collectors.query import Rows
 from abkit.collectors.sweep_query import pilot, sums_by_row, sums_by_unit
+from abkit.collectors.unit_sums import Close, add_up_units
 from abkit.models import Experiment
 from abkit.stats.moments import Array
 
@@ -43,10 +46,32 @@ def sweep(engine: Engine, rows: Rows, experiment: Experiment) -> Swept | None:
     shift = _shift(engine, rows, layout)
     values = data.values_of(variant.name for variant in experiment.variants)
     shifted = rows, layout, shift
+    close = Close.of(engine, rows)
+    if close is not None:
+        return _from_units(engine, rows, experiment, layout, shift, close)
     by_row = data.unit is None
     statement = sums_by_row(*shifted, sorts=engine.sorts) if by_row else sums_by_unit(*shifted, list(values.values()))
     grams = _merge(engine.rows(statement), engine, rows, values, layout, shift)
     return None if grams is None else grams.reduce(experiment)
+
+
+def _from_units(
+    engine: Engine,
+    rows: Rows,
+    experiment: Experiment,
+    layout: Layout,
+    shift: Sequence[float],
+    close: Close,
+) -> Swept | None:
+    values = rows.data.values_of(variant.name for variant in experiment.variants)
+    try:
+        found = add_up_units(engine, rows, layout, shift, list(values.values()), close)
+    except Careful:
+        return None
+    kept = sum(int(gram.rows) for gram in found.by_value.values())
+    grams = Grams(layout, np.asarray(shift), found.by_value, values, close.rows - kept, *found.ends)
+    swept = grams.reduce(experiment)
+    return None if swept is None else replace(swept, first_part=found.first_part)
 
 
 def _shift(engine: Engine, rows: Rows, layout: Layout) -> list[float]:

@@ -6,7 +6,22 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CTE, Double, Integer, Select, Text, and_, case, cast, func, literal, select, text
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Double,
+    Integer,
+    Select,
+    SmallInteger,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    text,
+)
 
 from abkit.collectors.dialects import AsDouble, IsNumber, SumOf
 from abkit.collectors.gram import Layout
@@ -70,6 +85,30 @@ def sums_by_unit(rows: Rows, layout: Layout, shift: Sequence[float], values: Seq
     return select(units.c.first, units.c.last, *counts, *times, *sums).group_by(units.c.first, units.c.last)
 
 
+def ends_of_units(rows: Rows) -> Select[Any]:
+    """Read the least and the greatest unit, and count the rows."""
+    unit = rows.table.c[rows.data.unit or ""]
+    ends: list[Expression] = [func.min(unit).label("low"), func.max(unit).label("high")]
+    return select(*ends, func.count().label("rows"))
+
+
+def rows_of_units(
+    rows: Rows, layout: Layout, shift: Sequence[float], values: Sequence[str], low: int, *, hashed: bool
+) -> Select[Any]:
+    """Read each row that counts: how far its unit is from the lowest, the place of its variant, and its numbers.
+
+    Then come its time, where there is one, and a hash of all its columns, if asked for.
+    """
+    unit = cast(rows.table.c[rows.data.unit or ""] - low, BigInteger)
+    read: list[Expression] = [unit, cast(_place(rows, values), SmallInteger), *_shifted(rows, layout, shift)]
+    read += [*_times(rows), *([func.hash(*rows.table.c)] if hashed else [])]
+    return select(*(part.label(f"c{at}") for at, part in enumerate(read))).where(_kept(rows))
+
+
+def _kept(rows: Rows) -> Expression:
+    return rows.kept if rows.data.variants is None else rows.of_variants(list(rows.data.variants.values()))
+
+
 def _place(rows: Rows, values: Sequence[str]) -> Expression:
     """A variant's place, found by its value as it is written."""
     label = rows.table.c[rows.data.variant]
@@ -84,10 +123,8 @@ def _units(rows: Rows, layout: Layout, shift: Sequence[float], place: Expression
     ends = [func.min(place).label("first"), func.max(place).label("last")]
     counts = [func.count().label("rows"), func.count(case((_is_sound(rows, layout), 1))).label("sound")]
     unit = rows.table.c[rows.data.unit or ""] if rows.is_whole(rows.data.unit or "") else rows.unit
-    kept = rows.kept if rows.data.variants is None else rows.of_variants(list(rows.data.variants.values()))
-    return (
-        select(unit.label("unit"), *ends, *counts, *_ends(_times(rows)), *sums).where(kept).group_by(unit).cte("units")
-    )
+    found = select(unit.label("unit"), *ends, *counts, *_ends(_times(rows)), *sums)
+    return found.where(_kept(rows)).group_by(unit).cte("units")
 
 
 def _number(rows: Rows, name: str) -> Expression:

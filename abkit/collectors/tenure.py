@@ -32,9 +32,10 @@ def collect_tenure(
     values = list(census.values.values())
     moments: list[Moments | None] = [None] * len(values)
     seen = np.zeros((len(values), _MOST_DAYS), dtype=np.int64)
-    for batch in engine.batches(days_since_first(rows, term, values, _MOST_DAYS)):
+    for places, *parts in engine.batches(days_since_first(rows, term, values, _MOST_DAYS)):
+        batch = np.column_stack(parts)
         for place in range(len(values)):
-            found = batch[batch[:, 0] == place, 1:]
+            found = batch[places == place]
             if len(found):
                 seen[place] += (found[:, 1::2] != 0).sum(axis=0)
                 added, before = Moments.from_rows(found), moments[place]

@@ -59,11 +59,12 @@ def read_units(experiment: Experiment, source: Source, *, as_of: datetime | None
         term = term_of(metric, "m0", rows, census, read_ahead(engine, rows, census, [metric]))
         values = list(census.values.values())
         if source.data.design != "paired":
-            for batch in engine.batches(randomized_units(rows, [term], values)):
-                yield batch[:, 0].astype(np.intp), batch[:, 1:]
+            for places, *parts in engine.batches(randomized_units(rows, [term], values)):
+                yield places.astype(np.intp), np.column_stack(parts)
             return
         variants, width = len(values), len(term.columns) + 1
-        for batch in engine.batches(paired_units(rows, [term], values)):
+        for columns in engine.batches(paired_units(rows, [term], values)):
+            batch = np.column_stack(columns)
             part = batch[:, variants:].reshape(len(batch), variants, width)
             whole = (batch[:, :variants] > 0).all(axis=1) & (part[:, :, -1] > 0).all(axis=1)
             yield np.zeros(int(whole.sum()), np.intp), part[whole, :, :-1].reshape(-1, variants * (width - 1))
