@@ -8,7 +8,7 @@ import numpy as np
 
 from abkit.collectors.daily import arrivals_of, day_names, series_of, shown_days
 from abkit.collectors.frame_batches import Codes, Times
-from abkit.collectors.gram import Breakdowns, Grams, is_added
+from abkit.collectors.gram import Breakdowns, Grams, Layout, is_added
 from abkit.collectors.segments import MOST_SEGMENTS, segment_metric
 from abkit.collectors.terms import Reading
 from abkit.models import Experiment
@@ -34,13 +34,13 @@ class Breakdown:
     Parameters
     ----------
     variants : int
-    width : int
-        Sums of each cell, the first of which is its count of rows.
+    layout : Layout
     """
 
-    def __init__(self, variants: int, width: int) -> None:
+    def __init__(self, variants: int, layout: Layout) -> None:
         self._across, self._places = variants + 1, dict[Label, int]()  # rows of no variant have a cell too
-        self._sums, self._sorted = np.zeros((0, width)), np.zeros(0)
+        self._layout = layout
+        self._sums, self._sorted = np.zeros((0, layout.width)), np.zeros((0, 0))
 
     def by_day(self, times: Times) -> Cut:
         """Say which days the rows of a batch are of."""
@@ -69,8 +69,10 @@ class Breakdown:
         cells = cells[order]
         starts = np.concatenate([[0], np.flatnonzero(cells[1:] != cells[:-1]) + 1])
         if self._sorted.shape != part.shape:
-            self._sorted = np.empty(part.shape)
-        part.take(order, axis=1, out=self._sorted, mode="clip")  # any other mode takes a copy of `out`
+            self._sorted = np.ones(part.shape)
+        columns = slice(1, 1 + len(self._layout.columns))
+        part[columns].take(order, axis=1, out=self._sorted[columns], mode="clip")  # other modes take a copy of `out`
+        self._layout.multiply(self._sorted)
         self._sums[cells[starts]] += np.add.reduceat(self._sorted, starts, axis=1).T
 
     def sums(self) -> dict[Label, Array]:
@@ -96,10 +98,10 @@ def _series(experiment: Experiment, grams: Grams, days: Breakdown) -> dict[str, 
     total = np.cumsum([sums for _, sums in by_day], axis=0)
     shown = shown_days(len(by_day))
     labels = day_names(int(by_day[place][0]) for place in shown)
-    by_value = {value: grams.layout.gram(total[shown, at]) for at, value in enumerate(grams.values.values())}
+    together = grams.layout.gram(np.swapaxes(total[shown], 0, 1))
     census, series = grams.census(), {}
     for metric, _ in experiment.metrics:
-        blocks = grams.moments(metric, by_value, census)
+        blocks = grams.moments(metric, together, census)
         if blocks is None:
             return None
         series[metric.name] = series_of(metric, labels, blocks, census, _NOTHING_READ)
@@ -119,9 +121,9 @@ def _segmentation(experiment: Experiment, grams: Grams, column: str, breakdown: 
     largest = sorted(units, key=lambda name: (-units[name].sum(), name))
     names, others = largest[:MOST_SEGMENTS], largest[MOST_SEGMENTS:]
     sums = np.array([breakdown.sums()[name] for name in names])
-    by_value = {value: grams.layout.gram(sums[:, at]) for at, value in enumerate(grams.values.values())}
+    together = grams.layout.gram(np.swapaxes(sums, 0, 1))
     census = grams.census()
-    metrics = {metric: grams.moments(metric, by_value, census) for metric, _ in experiment.metrics}
+    metrics = {metric: grams.moments(metric, together, census) for metric, _ in experiment.metrics}
     segments = []
     for place, name in enumerate(names):
         collected = {}

@@ -71,15 +71,13 @@ class _Adder:
     """Sums over chunks: one matrix product takes every sum to its variant."""
 
     def __init__(self, layout: Layout, asked: Columns) -> None:
-        self.layout, self._pairs = layout, [pair for pair in layout.pairs if pair[0] > 0]
-        width, across = 1 + len(layout.columns) + len(self._pairs), len(asked.values)
-        self._part, self._hot = np.empty((width, _CHUNK)), np.empty((across, _CHUNK))
-        self._part[0] = 1.0
-        self._sums, self._rows = np.zeros((across, width)), 0
+        self.layout, across = layout, len(asked.values)
+        self._part, self._hot = np.ones((layout.width, _CHUNK)), np.empty((across, _CHUNK))
+        self._sums, self._rows = np.zeros((across, layout.width)), 0
         self._shift: Array | None = None
         self._seconds: list[float] = []
-        self.days = Breakdown(across, width) if asked.time else None
-        self.segments = {column: Breakdown(across, width) for column in asked.segments}
+        self.days = Breakdown(across, layout) if asked.time else None
+        self.segments = {column: Breakdown(across, layout) for column in asked.segments}
         self.is_broken_down = True
 
     @np.errstate(all="ignore")  # what is not finite shows in the sums
@@ -125,8 +123,7 @@ class _Adder:
                 np.subtract(chunk, shift, out=part[at], dtype=np.float64)
             else:
                 part[at] = chunk
-        for at, (one, other) in enumerate(self._pairs, start=1 + len(self.layout.columns)):
-            np.multiply(part[one], part[other], out=part[at])
+        self.layout.multiply(part)
         np.equal(batch.codes[rows], batch.ids[:, None], out=hot, casting="unsafe")
         return part, hot
 

@@ -52,6 +52,21 @@ class Layout:
         rates = tuple(dict.fromkeys(metric.columns[0] for metric in metrics if isinstance(metric, Proportion)))
         return cls(names, rates, tuple(sorted(pairs)))
 
+    @property
+    def row_pairs(self) -> list[tuple[int, int]]:
+        """The pairs of columns: a row's count of rows is 1."""
+        return [pair for pair in self.pairs if pair[0] > 0]
+
+    @property
+    def width(self) -> int:
+        """How many sums there are over rows: of 1, of columns, of products."""
+        return 1 + len(self.columns) + len(self.row_pairs)
+
+    def multiply(self, part: Array) -> None:
+        """Fill in the products of columns, (width, rows), the columns given."""
+        for at, (one, other) in enumerate(self.row_pairs, start=1 + len(self.columns)):
+            np.multiply(part[one], part[other], out=part[at])
+
     def is_rate(self, one: int, other: int) -> bool:
         """Whether the pair is a rate with itself, whose square it is."""
         return one == other > 0 and self.columns[one - 1] in self.rates
@@ -66,7 +81,7 @@ class Layout:
         """
         size = 1 + len(self.columns)
         products = np.full((*sums.shape[:-1], size, size), np.nan)
-        for place, (one, other) in enumerate((pair for pair in self.pairs if pair[0] > 0), start=size):
+        for place, (one, other) in enumerate(self.row_pairs, start=size):
             products[..., one, other] = products[..., other, one] = sums[..., place]
         return Gram.of_rows(sums[..., 0], sums[..., :size], products)
 
@@ -94,6 +109,16 @@ class Gram:
         """Return the sums of units that are one row each: the products with their count are sums."""
         products[..., 0, :] = products[..., :, 0] = sums
         return cls(rows, rows, sums, products)
+
+    @classmethod
+    def stacked(cls, grams: Sequence[Gram]) -> Gram:
+        """Return several side by side, along a first axis."""
+        return cls(*(np.stack([getattr(one, name) for one in grams]) for name in cls.__slots__))
+
+    def __getitem__(self, place: int) -> Gram:
+        """Select along the first axis."""
+        units, rows = np.asarray(self.units)[place], np.asarray(self.rows)[place]
+        return Gram(units, rows, self.sums[place], self.products[place])
 
     def __add__(self, other: Gram) -> Gram:
         """Merge disjoint sets of units."""
@@ -133,10 +158,10 @@ class Grams:
 
     def reduce(self, experiment: Experiment) -> Swept | None:
         """Return the moments of the metrics that are sums; None where sums have lost the digits they need."""
-        census = self.census()
+        census, together = self.census(), Gram.stacked([self.by_value[value] for value in self.values.values()])
         blocks: dict[str, tuple[Moments, ...]] = {}
         for metric in filter(is_added, (metric for metric, _ in experiment.metrics)):
-            found = self.moments(metric, self.by_value, census)
+            found = self.moments(metric, together, census)
             if found is None:
                 return None
             blocks[metric.name] = found
@@ -161,12 +186,15 @@ class Grams:
         grams = {name: self.by_value[value] for name, value in self.values.items()}
         return {name: float(gram.sums[place + 1] + self.shift[place] * gram.rows) for name, gram in grams.items()}
 
-    def moments(self, metric: Metric, by_value: Mapping[str, Gram], census: Census) -> tuple[Moments, ...] | None:
-        """Return a metric's moments in each variant, of all units or of many days or segments."""
-        pairs = zip(self.values.values(), offsets_of(metric, census), strict=True)
-        found = [self._moments(metric, by_value[value], offset, census) for value, offset in pairs]
-        kept = tuple(moments for moments in found if moments is not None)
-        return kept if len(kept) == len(found) else None
+    def moments(self, metric: Metric, together: Gram, census: Census) -> tuple[Moments, ...] | None:
+        """Return a metric's moments in each variant, those of `together` in order, of all units, days or segments."""
+        offsets = offsets_of(metric, census)
+        if len(set(offsets)) == 1:
+            whole = self._moments(metric, together, offsets[0], census)
+            return None if whole is None else tuple(whole[place] for place in range(len(offsets)))
+        each = [self._moments(metric, together[place], offset, census) for place, offset in enumerate(offsets)]
+        kept = tuple(moments for moments in each if moments is not None)
+        return kept if len(kept) == len(each) else None
 
     @np.errstate(over="ignore", invalid="ignore")  # what is not finite is judged below
     def _moments(self, metric: Metric, gram: Gram, offset: float, census: Census) -> Moments | None:

@@ -186,9 +186,8 @@ def contrast(levels: Levels, treatment: int, control: int, ratio: npt.ArrayLike 
     """
     multiple = np.asarray(ratio, dtype=np.float64)
     inner, t, c = levels.covariance, treatment, control
-    by_block = (
-        inner[..., t, t] - (2 * multiple)[..., None] * inner[..., t, c] + (multiple**2)[..., None] * inner[..., c, c]
-    )
+    times = multiple[..., None]
+    by_block = inner[..., t, t] - (times + times) * inner[..., t, c] + times * times * inner[..., c, c]
     by_block = np.maximum(by_block, 0.0)
     variance = by_block.sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):

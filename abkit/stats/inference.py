@@ -105,7 +105,8 @@ class Comparison(Displayed):
         with np.errstate(divide="ignore", invalid="ignore"):
             estimate = self.levels.value[..., self.treatment] / self.levels.value[..., self.control]
             first = self.test.multiplier(self.effect(estimate), alpha) ** 2
-        low, high = (self._lift_bound(alpha, side, estimate, first) for side in (-1.0, 1.0))
+        sides = np.array([-1.0, 1.0]).reshape(2, *[1] * estimate.ndim)
+        low, high = self._lift_bounds(alpha, sides, np.stack([estimate] * 2), np.stack([first] * 2))
         bounded = np.isfinite(low) & np.isfinite(high)
         low, high = self._agreeing(low, high, alpha)
         return np.where(bounded, low, np.nan), np.where(bounded, high, np.nan)
@@ -127,7 +128,7 @@ class Comparison(Displayed):
             high = np.where(contradicts & (estimate < 1), edge, high)
         return low, high
 
-    def _lift_bound(self, alpha: npt.ArrayLike, side: float, estimate: Array, squared: Array) -> Array:
+    def _lift_bounds(self, alpha: npt.ArrayLike, side: Array, estimate: Array, squared: Array) -> Array:
         """Alternate between the root at fixed multiplier and the multiplier at that root, until both stand still."""
         t, c = self.treatment, self.control
         covariance = self.levels.covariance.sum(axis=-3)
@@ -151,10 +152,10 @@ class Comparison(Displayed):
                 squared = self.test.multiplier(self.effect(ratio), alpha) ** 2
             bound = np.where(curve > 0, ratio, np.nan)
             if not np.all(settled):
-                bound = np.where(settled, bound, self._search_bound(alpha, side, estimate))
+                bound = np.where(settled, bound, self._search_bounds(alpha, side, estimate))
         return np.where((level_c > 0) & (tt + cc > 0), bound - 1, np.nan)
 
-    def _search_bound(self, alpha: npt.ArrayLike, side: float, estimate: Array) -> Array:
+    def _search_bounds(self, alpha: npt.ArrayLike, side: Array, estimate: Array) -> Array:
         """Walk outward from the estimate to a rejected ratio and bisect; NaN where none is rejected."""
         near, far = estimate, estimate
         step = 1e-3 * np.maximum(np.abs(estimate), 1.0)
