@@ -72,7 +72,8 @@ class _Adder:
 
     def __init__(self, layout: Layout, asked: Columns) -> None:
         self.layout, across = layout, len(asked.values)
-        self._part, self._hot = np.ones((layout.width, _CHUNK)), np.empty((across, _CHUNK))
+        self._part, self._hot = np.empty((layout.width, _CHUNK)), np.empty((across, _CHUNK))
+        self._part[0] = 1.0
         self._sums, self._rows = np.zeros((across, layout.width)), 0
         self._shift: Array | None = None
         self._seconds: list[float] = []

@@ -126,9 +126,10 @@ def batches(frame: Any, asked: Columns) -> Iterator[Batch]:
 
 
 def _pandas_batches(frame: Any, asked: Columns) -> Iterator[Batch]:
-    numbers = {name: frame[name].to_numpy() for name in asked.numbers if isinstance(frame[name].dtype, np.dtype)}
-    if len(numbers) < len(asked.numbers) or any(part.dtype.kind not in "biuf" for part in numbers.values()):
+    columns = {name: frame[name] for name in asked.numbers}
+    if not all(isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf" for column in columns.values()):
         raise Careful
+    numbers = {name: column.to_numpy() for name, column in columns.items()}
     times = _pandas_times(frame[asked.time]) if asked.time else None
     for start in range(0, len(frame), _BATCH):
         rows = slice(start, start + _BATCH)
