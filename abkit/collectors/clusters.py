@@ -110,22 +110,22 @@ class _Adder:
         if self._shift is None:
             self._shift = pilot(self.layout, columns)
         units, self._start = self._units[self._start : stop], stop
-        here = [codes == code for code in batch.ids]
-        if sum(int(np.count_nonzero(rows)) for rows in here) < len(codes):
+        here = [np.flatnonzero(codes == code) for code in batch.ids]
+        if sum(map(len, here)) < len(codes):
             raise Careful
-        inside = [units[rows] for rows in here]
+        inside = [units.take(rows) for rows in here]
         for at, found in enumerate(inside):
             np.add.at(self.rows[at], found, 1.0)
         for at, (name, shift) in enumerate(zip(self.layout.columns, self._shift, strict=True)):
             if name in self.layout.rates and not is_rate(columns[name]):
                 raise Careful
-            moved = np.subtract(columns[name], shift, dtype=np.float64)
-            self._totals[at] += [moved[rows].sum() for rows in here]
+            parts = [columns[name].take(rows).astype(np.float64, copy=False) for rows in here]
+            self._totals[at] += [(part - shift).sum() for part in parts]
             if at + 1 in self._sums:
-                np.add.at(self._sums[at + 1], units, moved)
+                np.add.at(self._sums[at + 1], units, np.subtract(columns[name], shift, dtype=np.float64))
             if name in self._ordered:
-                for value, rows, found in zip(self.values, here, inside, strict=True):
-                    self.kept.setdefault((name, value), []).append((columns[name][rows].astype(np.float64), found))
+                for value, part, found in zip(self.values, parts, inside, strict=True):
+                    self.kept.setdefault((name, value), []).append((part, found))
 
     def grams(self, values: dict[str, str]) -> Grams:
         """Return the sums by variant.
@@ -181,7 +181,10 @@ def _with_quantiles(swept: Swept, ordered: Sequence[Quantile], adder: _Adder) ->
 
 def _below(numbers: Array, units: Integers, quantile: float, rows: Array) -> Moments:
     """Moments of what units have at or below a quantile, and of their rows."""
-    below = np.bincount(units[numbers <= quantile], minlength=len(rows))
+    is_below = numbers <= quantile
+    most = 2 * np.count_nonzero(is_below) > len(numbers)
+    fewer = np.bincount(units.take(np.flatnonzero(~is_below if most else is_below)), minlength=len(rows))
+    below = (rows - fewer if most else fewer).astype(np.float64)
     parts = np.stack([below, rows])[:, rows > 0]
     return Moments.from_shifted_sums(float(parts.shape[1]), np.zeros(2), parts.sum(axis=1), _products(parts))
 
