@@ -113,10 +113,12 @@ def _collect(
         rows = settle_units(engine, rows, census, source.where)
     read, terms = _read(experiment, source, engine, rows, census, swept)
     known = swept.breakdowns if swept is not None else None
+    are_units = rows is every_row and source.data.design == "randomized" and not source.long and _are_lone(source, read)
+    lines = rows.as_units if are_units else rows
     breakdowns = known or Breakdowns(
-        daily_series(engine, rows, terms, read.used, census, read.reading, filled),
-        collect_segments(engine, rows, terms, read.used, census, read.reading),
-        count_arrivals(engine, rows, census),
+        daily_series(engine, lines, terms, read.used, census, read.reading, filled),
+        collect_segments(engine, lines, terms, read.used, census, read.reading),
+        count_arrivals(engine, lines, census),
     )
     snapshot = _broken_down(_snapshot(experiment, source, read, now, as_of), breakdowns)
     if source.data.unit is not None and snapshot.duplicated_rows is None:
@@ -220,10 +222,15 @@ def usable(metric: Metric, census: Census) -> Metric:
     return replace(metric, covariate=None) if uneven else metric
 
 
+def _are_lone(source: Source, read: _Read) -> bool:
+    """Whether every unit is one row of one variant."""
+    lone = read.counts["rows"] == read.counts["units"] and not read.counts.get("contaminated_units")
+    return source.data.unit is not None and lone
+
+
 def _has_no_duplicates(source: Source, read: _Read) -> bool:
     """Recording has already kept repeated observations out, and a unit's only row has no other."""
-    lone = read.counts["rows"] == read.counts["units"] and not read.counts.get("contaminated_units")
-    return source.long or (source.data.unit is not None and lone)
+    return source.long or _are_lone(source, read)
 
 
 def _metric_moments(metric: Metric, read: _Read, covariate: str | None, *, long: bool) -> MetricMoments:

@@ -88,6 +88,11 @@ class Rows:
         """Return the rows that pass the test too."""
         return replace(self, only=test if self.only is None else and_(self.only, test))
 
+    @property
+    def as_units(self) -> Rows:
+        """The same rows, each of them a unit."""
+        return replace(self, data=replace(self.data, unit=None))
+
     def is_text(self, name: str) -> bool:
         """Whether values of the column are text."""
         return self.types[name] in {"VARCHAR", "TEXT", "STRING"} or self.types[name].startswith("ENUM")

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abkit.collectors import Source, collect, collector
+from abkit.collectors.daily import daily_series
+from abkit.collectors.query import Rows
 from abkit.models import Experiment, Mean, Plan, Proportion, Quantile, Ratio, Variant
 from abkit.stats import delta_method
 
@@ -161,6 +163,27 @@ def test_blanks_and_what_is_missing(engine_reads, no_engine, monkeypatch):
     monkeypatch.undo()
     assert [one.value for one in found.segments[0].segments] == ["(missing)", "nl"]
     assert_same(found, engine_reads(EXPERIMENT, source))
+
+
+@pytest.mark.parametrize("unit", [lambda number: number, lambda number: number.astype(str)], ids=["numbers", "texts"])
+@pytest.mark.parametrize("kind", ["parquet", "sqlite"])
+def test_units_of_one_row_each_are_broken_down_row_by_row(kind, unit, tmp_path, monkeypatch):
+    frame = rows(6_000).assign(user=unit(np.arange(6_000)[::-1]))
+    keys = {"unit": "user", "time": "seen", "segments": ["country", "is_new"]}
+    if kind == "parquet":
+        frame.to_parquet(tmp_path / "rows.parquet")
+        source = Source.parquet(tmp_path / "rows.parquet", **keys)
+    else:
+        frame.to_sql("rows", f"sqlite:///{tmp_path / 'rows.db'}", index=False)
+        source = Source.sql(f"sqlite:///{tmp_path / 'rows.db'}", "rows", **keys)
+    seen = []
+    monkeypatch.setattr(
+        collector, "daily_series", lambda *given: seen.append(given[1].data.unit) or daily_series(*given)
+    )
+    found = read(source)
+    monkeypatch.setattr(Rows, "as_units", property(lambda self: self))
+    assert_same(found, read(source))
+    assert seen == [None, "user"]
 
 
 CARE = {
