@@ -13,7 +13,7 @@ from sqlalchemy import true
 
 from abkit.collectors.census import Census, check_columns, take_census
 from abkit.collectors.clusters import read_clusters
-from abkit.collectors.daily import count_arrivals, daily_series
+from abkit.collectors.daily import collect_days
 from abkit.collectors.distribution import collect_distributions
 from abkit.collectors.duplicates import count_duplicates
 from abkit.collectors.engines import Engine, open_source
@@ -112,14 +112,13 @@ def _collect(
         census = take_census(engine, rows, experiment, source.where)
         rows = settle_units(engine, rows, census, source.where)
     read, terms = _read(experiment, source, engine, rows, census, swept)
-    known = swept.breakdowns if swept is not None else None
-    are_units = rows is every_row and source.data.design == "randomized" and not source.long and _are_lone(source, read)
-    lines = rows.as_units if are_units else rows
-    breakdowns = known or Breakdowns(
-        daily_series(engine, lines, terms, read.used, census, read.reading, filled),
-        collect_segments(engine, lines, terms, read.used, census, read.reading),
-        count_arrivals(engine, lines, census),
-    )
+    breakdowns = swept.breakdowns if swept is not None else None
+    if breakdowns is None:
+        are_units = rows is every_row and source.data.design == "randomized" and not source.long
+        lines = rows.as_units if are_units and _are_lone(source, read) else rows
+        series, arrivals = collect_days(engine, lines, terms, read.used, census, read.reading, filled)
+        segments = collect_segments(engine, lines, terms, read.used, census, read.reading)
+        breakdowns = Breakdowns(series, segments, arrivals)
     snapshot = _broken_down(_snapshot(experiment, source, read, now, as_of), breakdowns)
     if source.data.unit is not None and snapshot.duplicated_rows is None:
         all_count = rows is every_row and not census.rows_left_out

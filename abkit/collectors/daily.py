@@ -24,7 +24,7 @@ _STEPS = (1, 7, 28, 364)
 _MOST_PERIODS = 120
 
 
-def daily_series(
+def collect_days(
     engine: Engine,
     rows: Rows,
     terms: Sequence[Term],
@@ -32,18 +32,19 @@ def daily_series(
     census: Census,
     reading: Reading,
     filled: Sequence[Metric],
-) -> dict[str, Series]:
-    """Cumulative moments at the end of each day; quantiles have none.
+) -> tuple[dict[str, Series], Arrivals | None]:
+    """Read cumulative moments at the end of each day, which quantiles have none of, and count the day's new units.
 
     Nor has a metric whose unobserved units count as 0: on an early day nobody knew which units would stay unobserved.
+    A pair has no day of its own.
     """
     if rows.data.time is None or rows.data.design == "paired":
-        return {}
+        return {}, None
     late = {metric.name for metric in filled}
     plain = [term for term in terms if not isinstance(used[term.name], Quantile) and used[term.name].name not in late]
-    if not plain:
-        return {}
-    read = engine.rows(daily_moments(rows, plain, list(census.values.values())))
+    values = list(census.values.values())
+    read = engine.rows(daily_moments(rows, plain, values) if plain else new_units(rows, values))
+    counted = [(row["variant"], int(row["day"]), int(row["units"])) for row in read if row["units"]]
     days = sorted({int(row["day"]) for row in read})
     shown = [days[place] for place in shown_days(len(days))]
     series = {}
@@ -51,7 +52,7 @@ def daily_series(
         metric = used[term.name]
         blocks = tuple(_cumulative(read, value, days, term, shown) for value in census.values.values())
         series[metric.name] = series_of(metric, day_names(shown), blocks, census, reading)
-    return series
+    return series, arrivals_of(counted, census.values)
 
 
 def shown_days(count: int) -> list[int]:
@@ -94,16 +95,8 @@ def _cumulative(
     return Moments.from_shifted_sums(n, np.zeros(size), total, product)
 
 
-def count_arrivals(engine: Engine, rows: Rows, census: Census) -> Arrivals | None:
-    """Count new units by day, or by weeks and longer where there are many days; a pair has no day of its own."""
-    if rows.data.time is None or rows.data.design == "paired":
-        return None
-    read = engine.rows(new_units(rows, list(census.values.values())))
-    return arrivals_of([(row["variant"], int(row["day"]), int(row["units"])) for row in read], census.values)
-
-
 def arrivals_of(counted: Sequence[tuple[str, int, int]], values: Mapping[str, str]) -> Arrivals:
-    """Return the counts of a variant's value on a day by periods."""
+    """Return the new units of a variant's value on a day by periods: weeks and longer where there are many days."""
     first, last = min(day for _, day, _ in counted), max(day for _, day, _ in counted)
     step = next((step for step in _STEPS if (last - first) // step < _MOST_PERIODS), _STEPS[-1])
     counts = {value: np.zeros((last - first) // step + 1, dtype=np.int64) for value in values.values()}

@@ -31,12 +31,12 @@ _PERCENTILE = {
     "moments of rows": (2, 2),
     "moments of units": (3, 4),
     "quantiles of units": (5, 6),
-    "looks": (5, 6),
+    "looks": (4, 5),
     "quantiles of segments": (10, 14),
-    "all parts": (13, 22),
+    "all parts": (12, 21),
 }
 # Without percentile_cont each metric's values are ranked by themselves.
-_RANK = _PERCENTILE | {"quantiles of units": (5, 7), "all parts": (13, 25)}
+_RANK = _PERCENTILE | {"quantiles of units": (5, 7), "all parts": (12, 24)}
 # Frames are ordered by numpy, but for their segments.
 _FRAME = {"moments of rows": (0, 0), "quantiles of units": (1, 1), "quantiles of segments": (6, 9)}
 PLAIN = {"arrow": hashed(_PERCENTILE) | _FRAME, "postgresql": _PERCENTILE, "sqlite": _RANK}
@@ -44,12 +44,12 @@ _PERCENTILE_WITH_CARE = {
     "moments of rows": (3, 3),
     "moments of units": (4, 5),
     "quantiles of units": (6, 9),
-    "looks": (6, 7),
+    "looks": (5, 6),
     "quantiles of segments": (11, 17),
-    "all parts": (14, 23),
+    "all parts": (13, 22),
 }
 # The units that count are looked up for each metric.
-_RANK_WITH_CARE = _PERCENTILE_WITH_CARE | {"quantiles of units": (6, 11), "all parts": (14, 26)}
+_RANK_WITH_CARE = _PERCENTILE_WITH_CARE | {"quantiles of units": (6, 11), "all parts": (13, 25)}
 WITH_CARE = {"arrow": hashed(_PERCENTILE_WITH_CARE), "postgresql": _PERCENTILE_WITH_CARE, "sqlite": _RANK_WITH_CARE}
 
 

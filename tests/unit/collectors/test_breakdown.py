@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abkit.collectors import Source, collect, collector
-from abkit.collectors.daily import daily_series
+from abkit.collectors.daily import collect_days
 from abkit.collectors.query import Rows
 from abkit.models import Experiment, Mean, Plan, Proportion, Quantile, Ratio, Variant
 from abkit.stats import delta_method
@@ -178,7 +178,7 @@ def test_units_of_one_row_each_are_broken_down_row_by_row(kind, unit, tmp_path, 
         source = Source.sql(f"sqlite:///{tmp_path / 'rows.db'}", "rows", **keys)
     seen = []
     monkeypatch.setattr(
-        collector, "daily_series", lambda *given: seen.append(given[1].data.unit) or daily_series(*given)
+        collector, "collect_days", lambda *given: seen.append(given[1].data.unit) or collect_days(*given)
     )
     found = read(source)
     monkeypatch.setattr(Rows, "as_units", property(lambda self: self))
