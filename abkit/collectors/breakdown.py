@@ -117,11 +117,11 @@ def _arrivals(grams: Grams, days: Breakdown) -> Arrivals:
 
 
 def _segmentation(experiment: Experiment, grams: Grams, column: str, breakdown: Breakdown) -> Segmentation | None:
-    units = {str(name): sums[:, 0].astype(int) for name, sums in breakdown.sums().items()}
+    cells = breakdown.sums()
+    units = {str(name): sums[:, 0].astype(int) for name, sums in cells.items()}
     largest = sorted(units, key=lambda name: (-units[name].sum(), name))
     names, others = largest[:MOST_SEGMENTS], largest[MOST_SEGMENTS:]
-    sums = np.array([breakdown.sums()[name] for name in names])
-    together = grams.layout.gram(np.swapaxes(sums, 0, 1))
+    together = grams.layout.gram(np.swapaxes(np.array([cells[name] for name in names]), 0, 1))
     census = grams.census()
     metrics = {metric: grams.moments(metric, together, census) for metric, _ in experiment.metrics}
     segments = []

@@ -45,7 +45,7 @@ class Engine(Protocol):
     sketches: bool
     """Whether it has a mergeable sketch of quantiles."""
     hashes: bool
-    """Whether its `hash` of a row is 64 bits, the same for equal rows."""
+    """Whether its `hash` of a row is 64 bits, the same for equal rows, and columns are handed over as they are held."""
     sorts: bool
     """Whether rows are grouped by sorting them, with all their columns."""
 
