@@ -1,3 +1,5 @@
+import hashlib
+import os
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -604,3 +606,23 @@ def test_totals_have_no_covariate_and_no_cap() -> None:
     for metric in (Mean("x", covariate="m"), Mean("x", cap=0.9)):
         with pytest.raises(DataError, match="needs rows"):
             collect(experiment(metric), Source.frame(totals, summary=summary), now=NOW)
+
+
+def test_a_fingerprint_is_that_of_the_bytes_however_soon_they_change(tmp_path: Path) -> None:
+    file = tmp_path / "runs.csv"
+    for text in ("variant,cost\na,1\n", "variant,cost\na,2\n", "variant,cost\nb,2\n"):
+        file.write_text(text)
+        assert Source.csv(file).fingerprint() == f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def test_a_file_that_has_settled_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "runs.csv"
+    file.write_text("variant,cost\na,1\n")
+    monkeypatch.setattr("abkit.collectors.source._SETTLED", -1)
+    first = Source.csv(file).fingerprint()
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", lambda *_, **__: pytest.fail("the file was read again"))
+        assert Source.csv(file).fingerprint() == first
+    file.write_text("variant,cost\na,2\n")
+    os.utime(file, ns=(0, 0))
+    assert Source.csv(file).fingerprint() != first
