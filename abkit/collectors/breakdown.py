@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,6 +20,8 @@ _MOST_CELLS = 1 << 16
 _NOTHING_READ = Reading({}, {})
 
 Label = int | str
+Cells = Mapping[Label, Array]
+"""Sums of every label, (variants, width)."""
 Cut = Callable[[slice], Array]
 """What stands for the labels of some rows of a batch."""
 
@@ -75,26 +77,28 @@ class Breakdown:
         self._layout.multiply(self._sorted)
         self._sums[cells[starts]] += np.add.reduceat(self._sorted, starts, axis=1).T
 
-    def sums(self) -> dict[Label, Array]:
-        """Label -> (variants, width), of all labels that a variant has."""
+    def sums(self) -> Cells:
+        """Return the sums of all labels that a variant has."""
         cells = self._sums.reshape(-1, self._across, self._sums.shape[1])[:, 1:]
         return {label: cells[place] for label, place in self._places.items() if cells[place, :, 0].any()}
 
 
 def break_down(
-    experiment: Experiment, grams: Grams, days: Breakdown | None, segments: dict[str, Breakdown]
+    experiment: Experiment, grams: Grams, days: Cells | None, segments: Mapping[str, Cells] | None
 ) -> Breakdowns | None:
     """Return what sums by day and by segment say; None where they have lost the digits they need."""
     if not all(is_added(metric) for metric, _ in experiment.metrics):
         return None  # an engine reads quantiles and caps
     series, arrivals = ({}, None) if days is None else (_series(experiment, grams, days), _arrivals(grams, days))
-    found = [_segmentation(experiment, grams, column, breakdown) for column, breakdown in segments.items()]
+    if series is None or segments is None:
+        return None if series is None else Breakdowns(series, None, arrivals)
+    found = [_segmentation(experiment, grams, column, cells) for column, cells in segments.items()]
     kept = tuple(one for one in found if one is not None)
-    return None if series is None or len(kept) < len(found) else Breakdowns(series, kept, arrivals)
+    return None if len(kept) < len(found) else Breakdowns(series, kept, arrivals)
 
 
-def _series(experiment: Experiment, grams: Grams, days: Breakdown) -> dict[str, Series] | None:
-    by_day = sorted(days.sums().items())
+def _series(experiment: Experiment, grams: Grams, days: Cells) -> dict[str, Series] | None:
+    by_day = sorted(days.items())
     total = np.cumsum([sums for _, sums in by_day], axis=0)
     shown = shown_days(len(by_day))
     labels = day_names(int(by_day[place][0]) for place in shown)
@@ -108,16 +112,12 @@ def _series(experiment: Experiment, grams: Grams, days: Breakdown) -> dict[str, 
     return series
 
 
-def _arrivals(grams: Grams, days: Breakdown) -> Arrivals:
-    values = list(grams.values.values())
-    by_day = days.sums().items()
-    return arrivals_of(
-        [(value, int(day), int(sums[at, 0])) for day, sums in by_day for at, value in enumerate(values)], grams.values
-    )
+def _arrivals(grams: Grams, days: Cells) -> Arrivals:
+    pairs = [(at, value, day) for day in days for at, value in enumerate(grams.values.values())]
+    return arrivals_of([(value, int(day), int(days[day][at, 0])) for at, value, day in pairs], grams.values)
 
 
-def _segmentation(experiment: Experiment, grams: Grams, column: str, breakdown: Breakdown) -> Segmentation | None:
-    cells = breakdown.sums()
+def _segmentation(experiment: Experiment, grams: Grams, column: str, cells: Cells) -> Segmentation | None:
     units = {str(name): sums[:, 0].astype(int) for name, sums in cells.items()}
     largest = sorted(units, key=lambda name: (-units[name].sum(), name))
     names, others = largest[:MOST_SEGMENTS], largest[MOST_SEGMENTS:]

@@ -112,13 +112,15 @@ def _collect(
         census = take_census(engine, rows, experiment, source.where)
         rows = settle_units(engine, rows, census, source.where)
     read, terms = _read(experiment, source, engine, rows, census, swept)
+    are_units = rows is every_row and source.data.design == "randomized" and not source.long
+    lines = rows.as_units if are_units and _are_lone(source, read) else rows
     breakdowns = swept.breakdowns if swept is not None else None
     if breakdowns is None:
-        are_units = rows is every_row and source.data.design == "randomized" and not source.long
-        lines = rows.as_units if are_units and _are_lone(source, read) else rows
         series, arrivals = collect_days(engine, lines, terms, read.used, census, read.reading, filled)
+        breakdowns = Breakdowns(series, None, arrivals)
+    if breakdowns.segments is None:
         segments = collect_segments(engine, lines, terms, read.used, census, read.reading)
-        breakdowns = Breakdowns(series, segments, arrivals)
+        breakdowns = replace(breakdowns, segments=segments)
     snapshot = _broken_down(_snapshot(experiment, source, read, now, as_of), breakdowns)
     if source.data.unit is not None and snapshot.duplicated_rows is None:
         all_count = rows is every_row and not census.rows_left_out
@@ -209,7 +211,7 @@ def _snapshot(experiment: Experiment, source: Source, read: _Read, now: datetime
 
 
 def _broken_down(snapshot: Snapshot, found: Breakdowns) -> Snapshot:
-    return replace(snapshot, series=found.series, segments=found.segments, arrivals=found.arrivals)
+    return replace(snapshot, series=found.series, segments=found.segments or (), arrivals=found.arrivals)
 
 
 def usable(metric: Metric, census: Census) -> Metric:

@@ -66,6 +66,13 @@ class SecondsOf(_Reading):
     inherit_cache = True
 
 
+class SecondsOfTime(_Reading):
+    """The same of a column of times, each of which can be read."""
+
+    name = "abkit_seconds_of_time"
+    inherit_cache = True
+
+
 class Given(_Reading):
     """What a column of numbers holds; NaN is nothing."""
 
@@ -218,6 +225,16 @@ def _spark_sketched(element: Sketched, compiler: Any, **options: Any) -> str:
 @compiles(SecondsOf, "duckdb")
 def _duckdb_seconds(element: SecondsOf, compiler: Any, **options: Any) -> str:
     return f"EXTRACT(epoch FROM TRY_CAST({_inner(element, compiler, options)} AS TIMESTAMP WITH TIME ZONE))"
+
+
+@compiles(SecondsOfTime)
+def _seconds_of_time(element: SecondsOfTime, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(SecondsOf(*element.clauses), **options))
+
+
+@compiles(SecondsOfTime, "duckdb")
+def _duckdb_seconds_of_time(element: SecondsOfTime, compiler: Any, **options: Any) -> str:
+    return f"EXTRACT(epoch FROM {_inner(element, compiler, options)})"  # a cast takes five times as long
 
 
 @compiles(SecondsOf, "postgresql")

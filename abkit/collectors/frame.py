@@ -64,7 +64,9 @@ def read_frame(experiment: Experiment, source: Source) -> Swept | None:
     swept = None if grams is None else grams.reduce(experiment)
     if grams is None or swept is None or not adder.is_broken_down:
         return swept
-    return replace(swept, breakdowns=break_down(experiment, grams, adder.days, adder.segments))
+    days = None if adder.days is None else adder.days.sums()
+    segments = {column: breakdown.sums() for column, breakdown in adder.segments.items()}
+    return replace(swept, breakdowns=break_down(experiment, grams, days, segments))
 
 
 class _Adder:

@@ -219,10 +219,10 @@ def _diagonal(matrices: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Breakdowns:
-    """The same by day and by segment, and when units came."""
+    """The same by day and by segment, if that was read, and when units came."""
 
     series: dict[str, Series]
-    segments: tuple[Segmentation, ...]
+    segments: tuple[Segmentation, ...] | None
     arrivals: Arrivals | None
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-from abkit.collectors.dialects import Finite, Given, NumberIn, SecondsOf
+from abkit.collectors.dialects import Finite, Given, NumberIn, SecondsOf, SecondsOfTime
 from abkit.models import Data
 
 _NAN = ("nan", "+nan", "-nan")
@@ -38,6 +38,7 @@ Expression = ColumnElement[Any]
 _BLANK: Expression = literal_column("''")  # no bound value: GROUP BY must see the same expression as SELECT
 _END: Expression = literal_column("'|'", Text)
 _POINT_ZERO: Expression = literal_column("'.0|'", Text)
+_TIMES = {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}  # of other precision, not all have the seconds of the cast
 _BETWEEN = "\x1f"  # what ASCII separates units with
 MISSING = "(missing)"
 
@@ -144,6 +145,8 @@ class Rows:
     def seconds(self) -> Expression:
         """Time of the row in seconds since 1970 (UTC where it says no zone); a number is that already."""
         name = self.data.time or ""
+        if self.types[name] in _TIMES:
+            return SecondsOfTime(self.raw(name))
         is_number = self.is_numeric(name) and self.types[name] != "BOOLEAN"
         return self.number(name) if is_number else SecondsOf(self.raw(name))
 

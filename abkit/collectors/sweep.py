@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from abkit.collectors.breakdown import Cells, Label, break_down
 from abkit.collectors.census_query import count_all
 from abkit.collectors.engines import Engine
 from abkit.collectors.frame_batches import Careful
-from abkit.collectors.gram import Gram, Grams, Layout, Swept
+from abkit.collectors.gram import Gram, Grams, Layout, Swept, is_added
 from abkit.collectors.query import Rows
 from abkit.collectors.sweep_query import pilot, sums_by_row, sums_by_unit
 from abkit.collectors.unit_sums import Close, add_up_units
@@ -22,7 +23,9 @@ _MOST_GROUPS = 1_000
 
 
 def sweep(engine: Engine, rows: Rows, experiment: Experiment) -> Swept | None:
-    """Count the rows and add up all columns of all variants in one statement, after a pilot over a few rows.
+    """Count the rows and add up all columns of all variants, and of all days where rows are units, in one statement.
+
+    A pilot over a few rows goes before it.
 
     Parameters
     ----------
@@ -49,10 +52,28 @@ def sweep(engine: Engine, rows: Rows, experiment: Experiment) -> Swept | None:
     close = Close.of(engine, rows)
     if close is not None:
         return _from_units(engine, rows, experiment, layout, shift, close)
-    by_row = data.unit is None
-    statement = sums_by_row(*shifted, sorts=engine.sorts) if by_row else sums_by_unit(*shifted, list(values.values()))
-    grams = _merge(engine.rows(statement), engine, rows, values, layout, shift)
-    return None if grams is None else grams.reduce(experiment)
+    if data.unit is not None:
+        grams = _merge(engine.rows(sums_by_unit(*shifted, list(values.values()))), engine, rows, values, layout, shift)
+        return None if grams is None else grams.reduce(experiment)
+    by_day = data.time is not None and all(is_added(metric) for metric, _ in experiment.metrics)
+    read = engine.rows(sums_by_row(*shifted, sorts=engine.sorts, by_day=by_day))
+    grams = _merge(read, engine, rows, values, layout, shift)
+    swept = None if grams is None else grams.reduce(experiment)
+    if grams is None or swept is None or not by_day:
+        return swept
+    segments = None if data.segments else dict[str, Cells]()
+    return replace(swept, breakdowns=break_down(experiment, grams, _by_day(read, grams), segments))
+
+
+def _by_day(read: Sequence[Mapping[str, Any]], grams: Grams) -> Cells:
+    """The sums of each day, of rows that were judged already."""
+    values = list(grams.values.values())
+    days: dict[Label, Array] = {}
+    for row in read:
+        if (value := _label(row)) in values:
+            cells = days.setdefault(int(row["day"]), np.zeros((len(values), grams.layout.width)))
+            cells[values.index(value)] += _cell(row, grams.layout)
+    return days
 
 
 def _from_units(
@@ -97,7 +118,7 @@ def _merge(
     data, has_units = rows.data, rows.data.unit is not None
     found: dict[str, Gram] = {}
     timed, strangers = [], 0
-    if len(read) > _MOST_GROUPS:
+    if not has_units and len({row["label"] for row in read}) > _MOST_GROUPS:
         return None
     for row in read:
         label = _label_of(row, list(values.values())) if has_units else _label(row)
@@ -141,13 +162,18 @@ def _label_of(row: Mapping[str, Any], values: Sequence[str]) -> str | None:
 
 
 def _gram(row: Mapping[str, Any], layout: Layout, *, has_units: bool) -> Gram:
+    if not has_units:
+        return layout.gram(_cell(row, layout))
     size = 1 + len(layout.columns)
     sums: Array = np.array([float(row["rows"]), *(float(row[f"sum_{at}"]) for at in range(1, size))])
     products = np.full((size, size), np.nan)
     for one, other in layout.pairs:
-        if one > 0 or has_units:
-            name = f"sum_{one}" if layout.is_rate(one, other) and not has_units else f"product_{one}_{other}"
-            products[one, other] = products[other, one] = float(row[name])
-    if not has_units:
-        return Gram.of_rows(int(row["rows"]), sums, products)
+        products[one, other] = products[other, one] = float(row[f"product_{one}_{other}"])
     return Gram(int(row["units"]), int(row["rows"]), sums, products)
+
+
+def _cell(row: Mapping[str, Any], layout: Layout) -> Array:
+    names = ["rows", *(f"sum_{at}" for at in range(1, 1 + len(layout.columns)))]
+    for one, other in layout.row_pairs:
+        names.append(f"sum_{one}" if layout.is_rate(one, other) else f"product_{one}_{other}")
+    return np.array([float(row[name]) for name in names])

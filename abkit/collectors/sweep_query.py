@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from abkit.collectors.dialects import AsDouble, IsNumber, SumOf
+from abkit.collectors.dialects import AsDouble, DayOf, IsNumber, SumOf
 from abkit.collectors.gram import Layout
 from abkit.collectors.query import Expression, Rows
 
@@ -38,7 +38,9 @@ def pilot(rows: Rows, columns: Sequence[str]) -> Select[Any]:
     return select(*(func.avg(part).label(part.name) for part in first.c))
 
 
-def sums_by_row(rows: Rows, layout: Layout, shift: Sequence[float], *, sorts: bool) -> Select[Any]:
+def sums_by_row(
+    rows: Rows, layout: Layout, shift: Sequence[float], *, sorts: bool, by_day: bool = False
+) -> Select[Any]:
     """Sum over rows, by what the variant's column holds: every row is a unit, and a rate's square is the rate.
 
     Where groups are made by sorting rows, numbers are worked out before that and not anew for every sum, and the first
@@ -61,6 +63,9 @@ def sums_by_row(rows: Rows, layout: Layout, shift: Sequence[float], *, sorts: bo
         if one > 0 and not layout.is_rate(one, other)
     ]
     counts = [func.count().label("rows"), func.count(sound).label("sound")]
+    if by_day:
+        day = DayOf(times[0])
+        grouped = grouped.add_columns(day.label("day")).group_by(day)
     return grouped.add_columns(*counts, *_ends(times), *sums)
 
 

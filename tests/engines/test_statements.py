@@ -17,6 +17,7 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any], bool]] = {
     "moments of units": (MEANS, {"unit": "unit"}, False),
     "quantiles of units": ((*MEANS, Quantile("cost", 0.5), Quantile("before", 0.5)), {"unit": "unit"}, False),
     "looks": (MEANS, {"unit": "unit", "time": "at"}, False),
+    "looks at rows": (MEANS, {"time": "at"}, False),
     "quantiles of segments": ((*MEANS, Quantile("cost", 0.5)), {"unit": "unit", "segments": ["country"]}, False),
     "all parts": (MEANS, {"unit": "unit", "time": "at", "segments": ["country"]}, True),
 }
@@ -32,19 +33,26 @@ _PERCENTILE = {
     "moments of units": (3, 4),
     "quantiles of units": (5, 6),
     "looks": (4, 5),
+    "looks at rows": (2, 2),
     "quantiles of segments": (10, 14),
     "all parts": (12, 21),
 }
 # Without percentile_cont each metric's values are ranked by themselves.
 _RANK = _PERCENTILE | {"quantiles of units": (5, 7), "all parts": (12, 24)}
 # Frames are ordered by numpy, but for their segments.
-_FRAME = {"moments of rows": (0, 0), "quantiles of units": (1, 1), "quantiles of segments": (6, 9)}
+_FRAME = {
+    "moments of rows": (0, 0),
+    "looks at rows": (0, 0),
+    "quantiles of units": (1, 1),
+    "quantiles of segments": (6, 9),
+}
 PLAIN = {"arrow": hashed(_PERCENTILE) | _FRAME, "postgresql": _PERCENTILE, "sqlite": _RANK}
 _PERCENTILE_WITH_CARE = {
     "moments of rows": (3, 3),
     "moments of units": (4, 5),
     "quantiles of units": (6, 9),
     "looks": (5, 6),
+    "looks at rows": (4, 4),
     "quantiles of segments": (11, 17),
     "all parts": (13, 22),
 }

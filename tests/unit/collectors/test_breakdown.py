@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import create_engine
 
 from abkit.collectors import Source, collect, collector
 from abkit.collectors.daily import collect_days
@@ -184,6 +185,52 @@ def test_units_of_one_row_each_are_broken_down_row_by_row(kind, unit, tmp_path, 
     monkeypatch.setattr(Rows, "as_units", property(lambda self: self))
     assert_same(found, read(source))
     assert seen == [None, "user"]
+
+
+TABLES = {
+    "times": (lambda frame: frame, {}),
+    "times in a zone": (lambda frame: frame.assign(seen=frame["seen"].dt.tz_localize("America/Sao_Paulo")), {}),
+    "seconds": (lambda frame: frame.assign(seen=frame["seen"].astype("datetime64[s]").astype(np.int64)), {}),
+    "texts": (lambda frame: frame.assign(seen=frame["seen"].astype(str)), {}),
+    "nanoseconds": (lambda frame: frame.assign(seen=frame["seen"].astype("datetime64[ns]")), {}),
+    "filters": (lambda frame: frame, {"where": {"country": "nl"}}),
+    "other variants": (
+        lambda frame: frame.assign(variant=frame["variant"].where(frame["size"] > 3, "d")),
+        {"variants": {"a": "a", "b": "b", "c": "c"}},
+    ),
+    "blanks around a variant": (
+        lambda frame: frame.assign(variant=frame["variant"].where(frame["size"] > 3, " a")),
+        {},
+    ),
+    "segments": (lambda frame: frame, {"segments": ["country", "size"]}),
+    "a value of a day that never varies": (
+        lambda frame: frame.assign(spend=frame["spend"].where(frame["seen"] > "2026-02-28", 4.0)),
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("until", [None, datetime(2026, 3, 3, 12, tzinfo=UTC)])
+@pytest.mark.parametrize("case", TABLES)
+@pytest.mark.parametrize("kind", ["parquet", "sqlite", "postgresql"])
+def test_an_engine_adds_up_days_with_the_rest(kind, case, until, tmp_path, monkeypatch, request):
+    change, keys = TABLES[case]
+    frame = change(rows(6_000))
+    if kind == "parquet":
+        frame.to_parquet(tmp_path / "rows.parquet")
+        source = Source.parquet(tmp_path / "rows.parquet", time="seen", **keys)
+    else:
+        url = f"sqlite:///{tmp_path / 'rows.db'}" if kind == "sqlite" else request.getfixturevalue("postgresql_url")
+        engine = create_engine(url)
+        request.addfinalizer(engine.dispose)
+        frame.to_sql("broken_rows", engine, index=False, if_exists="replace")
+        source = Source.sql(engine, "broken_rows", time="seen", **keys)
+    found = collect(EXPERIMENT, source, now=NOW, as_of=until, details=False)
+    monkeypatch.setattr(collector, "sweep", lambda *_: None)
+    expected = collect(EXPERIMENT, source, now=NOW, as_of=until, details=False)
+    assert len(found.series["spend"].days) > 3
+    assert found.rows_left_out == expected.rows_left_out
+    assert_same(found, expected)
 
 
 CARE = {
