@@ -92,7 +92,8 @@ class Rows:
     @property
     def as_units(self) -> Rows:
         """The same rows, each of them a unit."""
-        return replace(self, data=replace(self.data, unit=None))
+        alone = replace(self.data, unit=None, events=None, units_in_two_variants="exclude")
+        return replace(self, data=alone)
 
     def is_text(self, name: str) -> bool:
         """Whether values of the column are text."""

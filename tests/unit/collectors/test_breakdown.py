@@ -170,7 +170,8 @@ def test_blanks_and_what_is_missing(engine_reads, no_engine, monkeypatch):
 @pytest.mark.parametrize("kind", ["parquet", "sqlite"])
 def test_units_of_one_row_each_are_broken_down_row_by_row(kind, unit, tmp_path, monkeypatch):
     frame = rows(6_000).assign(user=unit(np.arange(6_000)[::-1]))
-    keys = {"unit": "user", "time": "seen", "segments": ["country", "is_new"]}
+    segments = ["country", "is_new"]
+    keys = {"unit": "user", "time": "seen", "segments": segments, "units_in_two_variants": "first"}
     if kind == "parquet":
         frame.to_parquet(tmp_path / "rows.parquet")
         source = Source.parquet(tmp_path / "rows.parquet", **keys)
