@@ -77,6 +77,10 @@ class Breakdown:
         self._layout.multiply(self._sorted)
         self._sums[cells[starts]] += np.add.reduceat(self._sorted, starts, axis=1).T
 
+    def total(self) -> Array:
+        """Return the sums of all labels, (variants, width)."""
+        return np.asarray(self._sums.reshape(-1, self._across, self._sums.shape[1])[:, 1:].sum(axis=0))
+
     def sums(self) -> Cells:
         """Return the sums of all labels that a variant has."""
         cells = self._sums.reshape(-1, self._across, self._sums.shape[1])[:, 1:]

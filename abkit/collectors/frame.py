@@ -70,7 +70,7 @@ def read_frame(experiment: Experiment, source: Source) -> Swept | None:
 
 
 class _Adder:
-    """Sums over chunks: one matrix product takes every sum to its variant."""
+    """Sums over chunks: one matrix product takes every sum to its variant, where no breakdown does."""
 
     def __init__(self, layout: Layout, asked: Columns) -> None:
         self.layout, across = layout, len(asked.values)
@@ -95,9 +95,10 @@ class _Adder:
         for start in range(0, len(batch.codes), _CHUNK):
             rows = slice(start, min(start + _CHUNK, len(batch.codes)))
             part, hot = self._fill(batch, rows, self._shift)
-            add_product(self._sums, hot, part)
             for breakdown, cut in cuts:
                 breakdown.add(part, cut(rows), hot)
+            if not cuts:
+                add_product(self._sums, hot, part)
 
     def _cuts(self, batch: Batch) -> list[tuple[Breakdown, Cut]]:
         """How the rows are broken down; not at all from the batch on in which that takes more care."""
@@ -132,12 +133,14 @@ class _Adder:
 
     def grams(self, values: dict[str, str], *, may_leave_out: bool) -> Grams | None:
         """Return the sums; None where a number among them is none, or rows belong to no variant."""
-        counts = self._sums[:, 0]
+        broken_down = [*([] if self.days is None else [self.days]), *self.segments.values()][:1]
+        sums = self._sums + sum(breakdown.total() for breakdown in broken_down)
+        counts = sums[:, 0]
         left_out = self._rows - int(counts.sum())
-        if not np.isfinite(self._sums).all() or not counts.all() or (left_out and not may_leave_out):
+        if not np.isfinite(sums).all() or not counts.all() or (left_out and not may_leave_out):
             return None
         shift = np.zeros(len(self.layout.columns)) if self._shift is None else self._shift
-        found = {value: self.layout.gram(sums) for value, sums in zip(values.values(), self._sums, strict=True)}
+        found = {value: self.layout.gram(part) for value, part in zip(values.values(), sums, strict=True)}
         ends = min(self._seconds, default=None), max(self._seconds, default=None)
         return Grams(self.layout, shift, found, values, left_out, *ends)
 

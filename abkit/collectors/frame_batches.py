@@ -78,7 +78,7 @@ class Batch:
 
     numbers: dict[str, npt.NDArray[Any]]
     codes: Codes
-    ids: Integers
+    ids: Codes
     times: Times | None
     segments: dict[str, tuple[Codes, list[str]] | None]
 
@@ -215,7 +215,7 @@ def _numbers(column: Any) -> npt.NDArray[Any]:
     return np.asarray(found)
 
 
-def _whole_ids(values: Sequence[str]) -> Integers:
+def _whole_ids(values: Sequence[str]) -> Codes:
     """The whole numbers that the values are; where one is none, no row has it."""
     try:
         ids = [int(value) for value in values]
@@ -226,7 +226,7 @@ def _whole_ids(values: Sequence[str]) -> Integers:
     return np.array(ids)
 
 
-def _label_codes(codes: Codes, labels: list[Any], values: Sequence[str]) -> tuple[Codes, Integers]:
+def _label_codes(codes: Codes, labels: list[Any], values: Sequence[str]) -> tuple[Codes, Codes]:
     """Codes of labels, and the code of each value; blanks around a label do not count, as everywhere."""
     if len(labels) > _MOST_VALUES or not all(isinstance(label, str) for label in labels):
         raise Careful
@@ -235,7 +235,8 @@ def _label_codes(codes: Codes, labels: list[Any], values: Sequence[str]) -> tupl
         raise Careful
     if len(set(stripped)) < len(stripped):
         codes = np.array([stripped.index(label) for label in stripped])[codes]
-    return codes, np.array([stripped.index(value) if value in stripped else -1 for value in values])
+    kind = codes.dtype if codes.dtype.kind == "i" else np.int64  # of one kind, they are compared in half the time
+    return codes, np.array([stripped.index(value) if value in stripped else -1 for value in values], dtype=kind)
 
 
 def _segment(codes: Codes, labels: list[Any]) -> tuple[Codes, list[str]] | None:
