@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from abkit.collectors.census_query import count_all, count_rows, first_unreadable
@@ -141,6 +142,9 @@ def take_census(engine: Engine, rows: Rows, experiment: Experiment, where: str) 
     kept = sum(row["rows"] for row in chosen.values())
     left_out = engine.rows(count_all(rows))[0]["rows"] - kept
     timed = list(chosen.values()) if rows.data.time else []
+    for row in timed:
+        moment_of(row["first_second"])
+        moment_of(row["last_second"])
     return Census(
         values=values,
         rows={name: row["rows"] for name, row in chosen.items()},
@@ -158,6 +162,23 @@ def take_census(engine: Engine, rows: Rows, experiment: Experiment, where: str) 
             for i, metric in enumerate(several)
         },
     )
+
+
+def moment_of(seconds: float) -> datetime:
+    """Return the moment that many seconds after 1970.
+
+    Raises
+    ------
+    DataError
+        It is in no year from 1 to 9999.
+    """
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise DataError(
+            f"the column of times: {seconds:.6g} seconds since 1970 are in no year from 1 to 9999; a number is taken "
+            "for seconds: divide milliseconds by 1,000, or make them times"
+        ) from None
 
 
 def number_columns(experiment: Experiment) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from sqlalchemy import true
 
-from abkit.collectors.census import Census, check_columns, take_census
+from abkit.collectors.census import Census, check_columns, moment_of, take_census
 from abkit.collectors.clusters import read_clusters
 from abkit.collectors.daily import collect_days
 from abkit.collectors.distribution import collect_distributions
@@ -198,13 +198,13 @@ def _snapshot(experiment: Experiment, source: Source, read: _Read, now: datetime
     return Snapshot(
         variants=tuple(read.census.values),
         design=source.data.design,
-        as_of=iso(as_of or (now if last is None else datetime.fromtimestamp(last, UTC))),
+        as_of=iso(as_of or (now if last is None else moment_of(last))),
         fingerprint=source.fingerprint() or _fingerprint(read.blocks, read.counts),
         rows_left_out=read.census.rows_left_out,
         duplicated_rows=0 if _has_no_duplicates(source, read) else None,
         metrics=collected,
         has_time=source.data.time is not None,
-        first_seen=None if first is None else iso(datetime.fromtimestamp(first, UTC)),
+        first_seen=None if first is None else iso(moment_of(first)),
         days=read.census.days,
         **read.counts,
     )

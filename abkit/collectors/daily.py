@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from abkit.collectors.census import Census
+from abkit.collectors.census import Census, moment_of
 from abkit.collectors.daily_query import daily_moments, new_units
 from abkit.collectors.engines import Engine
 from abkit.collectors.query import Rows, Term
@@ -62,7 +61,7 @@ def shown_days(count: int) -> list[int]:
 
 def day_names(days: Iterable[int]) -> tuple[str, ...]:
     """Return the dates of days since 1970."""
-    return tuple(datetime.fromtimestamp(day * _DAY, UTC).date().isoformat() for day in days)
+    return tuple(moment_of(day * _DAY).date().isoformat() for day in days)
 
 
 def series_of(

@@ -46,7 +46,7 @@ def read_frame(experiment: Experiment, source: Source) -> Swept | None:
         rows.
     """
     data = source.data
-    if not is_plain(source):
+    if not is_plain(source) or len(set(data.segments)) < len(data.segments):
         return None
     layout = Layout.of(experiment, has_units=False)
     values = data.values_of([variant.name for variant in experiment.variants])
@@ -131,6 +131,7 @@ class _Adder:
         np.equal(batch.codes[rows], batch.ids[:, None], out=hot, casting="unsafe")
         return part, hot
 
+    @np.errstate(all="ignore")
     def grams(self, values: dict[str, str], *, may_leave_out: bool) -> Grams | None:
         """Return the sums; None where a number among them is none, or rows belong to no variant."""
         broken_down = [*([] if self.days is None else [self.days]), *self.segments.values()][:1]

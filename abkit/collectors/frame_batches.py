@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,11 @@ from abkit.collectors.source import Source
 
 _BATCH = 1 << 20
 _MOST_VALUES = 1_000
+_WRITTEN: dict[Any, Callable[[Any], str]] = {
+    str: lambda label: label.strip(" ") or MISSING,
+    bool | np.bool_: lambda label: str(label).lower(),
+    int | np.integer: str,
+}
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 Integers = npt.NDArray[np.int64]
@@ -88,10 +93,11 @@ class Careful(Exception):  # noqa: N818 - not an error: the frame is to be read 
 
 
 def is_plain(source: Source) -> bool:
-    """Whether it is a frame of a randomized experiment all of whose rows count."""
+    """Whether it is a frame of a randomized experiment all of whose rows count, and none but these."""
     data = source.data
     in_memory = source.table is not None and source.engine is None and not source.long
-    return in_memory and data.design == "randomized" and not any((data.summary, *data.where))
+    has_events = source.events is not None or data.events is not None
+    return in_memory and data.design == "randomized" and not any((has_events, data.summary, *data.where))
 
 
 def require_columns(frame: Any, names: Sequence[str]) -> None:
@@ -148,11 +154,16 @@ def _pandas_batches(frame: Any, asked: Columns) -> Iterator[Batch]:
 
 
 def _pandas_labels(column: Any) -> tuple[Codes, list[Any]]:
+    import pyarrow as arrow
+
     try:
-        codes, labels = column.factorize()
-    except TypeError:  # lists, say, or dicts
+        codes, found = column.factorize()
+    except (TypeError, arrow.ArrowException):  # lists, say, or dicts
         raise Careful from None
-    return codes, list(labels)
+    labels = list(found)
+    if column.dtype == object and not all(isinstance(label, str) for label in labels):
+        raise Careful  # True is 1 for pandas
+    return codes, labels
 
 
 def _pandas_times(column: Any) -> Times:
@@ -169,7 +180,16 @@ def _pandas_times(column: Any) -> Times:
 def _arrow_batches(frame: Any, asked: Columns) -> Iterator[Batch]:
     import pyarrow as arrow
 
-    for batch in arrow.RecordBatchReader.from_stream(frame.select(asked.names)):
+    try:
+        yield from _record_batches(arrow.RecordBatchReader.from_stream(frame.select(asked.names)), asked)
+    except arrow.ArrowException:  # lists, say, or whole numbers of 128 bits
+        raise Careful from None
+
+
+def _record_batches(read: Any, asked: Columns) -> Iterator[Batch]:
+    import pyarrow as arrow
+
+    for batch in read:
         for start in range(0, batch.num_rows, _BATCH):
             part = batch.slice(start, _BATCH)
             column = part.column(asked.variant)
@@ -243,17 +263,7 @@ def _segment(codes: Codes, labels: list[Any]) -> tuple[Codes, list[str]] | None:
     """Labels as an engine writes them; blanks around one do not count, and a blank one is missing."""
     if len(labels) > _MOST_VALUES:
         return None
-    names = [_segment_name(label) for label in labels]
-    return (codes, [*names, MISSING]) if all(names) else None  # a code of -1 takes the last
-
-
-def _segment_name(label: Any) -> str:
-    """Nothing where an engine may write it otherwise."""
-    match label:
-        case str():
-            return label.strip(" ") or MISSING
-        case bool() | np.bool_():
-            return str(label).lower()
-        case int() | np.integer():
-            return str(label)
-    return ""
+    for kind, write in _WRITTEN.items():
+        if all(isinstance(label, kind) for label in labels):
+            return codes, [*map(write, labels), MISSING]  # a code of -1 takes the last
+    return None

@@ -47,7 +47,10 @@ def _arrow_column(frame: Any, name: str, most: int) -> Any:
     import pyarrow as arrow
 
     if not is_of(frame, "pandas"):
-        column = arrow.RecordBatchReader.from_stream(frame.select([name])).read_all()[name]
+        try:
+            column = arrow.RecordBatchReader.from_stream(frame.select([name])).read_all()[name]
+        except arrow.ArrowException:  # whole numbers of 128 bits, say
+            raise Careful from None
         if len(column) > most:
             raise Careful
         return column.cast(arrow.large_string()) if arrow.types.is_string_view(column.type) else column

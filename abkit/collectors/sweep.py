@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from abkit.collectors.breakdown import Cells, Label, break_down
+from abkit.collectors.census import moment_of
 from abkit.collectors.census_query import count_all
 from abkit.collectors.engines import Engine
 from abkit.collectors.frame_batches import Careful
@@ -107,6 +109,7 @@ def _shift(engine: Engine, rows: Rows, layout: Layout) -> list[float]:
     ]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite shows in the sums
 def _merge(
     read: Sequence[Mapping[str, Any]],
     engine: Engine,
@@ -129,11 +132,13 @@ def _merge(
                 return None
             strangers += int(row["rows"])
             continue
-        if row["sound"] != row["rows"]:
-            return None
+        if row["sound"] != row["rows"] or (has_units and row.get("known", row["units"]) != row["units"]):
+            return None  # SQLite knows no sum of an infinite number and its opposite
         gram = _gram(row, layout, has_units=has_units)
         found[label] = found[label] + gram if label in found else gram
         timed += [(float(row["first_second"]), float(row["last_second"]))] if data.time else []
+    for end in chain.from_iterable(timed):
+        moment_of(end)
     if len(found) < len(values) or not all(np.isfinite(gram.sums).all() for gram in found.values()):
         return None
     kept = sum(int(gram.rows) for gram in found.values())
@@ -176,4 +181,4 @@ def _cell(row: Mapping[str, Any], layout: Layout) -> Array:
     names = ["rows", *(f"sum_{at}" for at in range(1, 1 + len(layout.columns)))]
     for one, other in layout.row_pairs:
         names.append(f"sum_{one}" if layout.is_rate(one, other) else f"product_{one}_{other}")
-    return np.array([float(row[name]) for name in names])
+    return np.array([np.nan if row[name] is None else float(row[name]) for name in names])

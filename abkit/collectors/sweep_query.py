@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 from sqlalchemy import (
@@ -85,6 +87,7 @@ def sums_by_unit(rows: Rows, layout: Layout, shift: Sequence[float], values: Seq
         func.sum(units.c.rows).label("rows"),
         func.sum(units.c.sound).label("sound"),
     ]
+    counts += [func.count(reduce(add, parts[1:])).label("known")] if layout.columns else []
     times = [func.min(units.c.first_second).label("first_second")] if rows.data.time else []
     times += [func.max(units.c.last_second).label("last_second")] if rows.data.time else []
     return select(units.c.first, units.c.last, *counts, *times, *sums).group_by(units.c.first, units.c.last)
@@ -133,8 +136,13 @@ def _units(rows: Rows, layout: Layout, shift: Sequence[float], place: Expression
 
 
 def _number(rows: Rows, name: str) -> Expression:
+    return AsDouble(_whole(rows, name))
+
+
+def _whole(rows: Rows, name: str) -> Expression:
+    """True and false as 1 and 0; SQLite keeps any number as one of them."""
     value = rows.table.c[name]
-    return AsDouble(cast(value, Integer) if rows.types[name] == "BOOLEAN" else value)
+    return cast(value, Integer) if rows.types[name] == "BOOLEAN" else value
 
 
 def _shifted(rows: Rows, layout: Layout, shift: Sequence[float]) -> list[Expression]:
@@ -144,11 +152,10 @@ def _shifted(rows: Rows, layout: Layout, shift: Sequence[float]) -> list[Express
 
 def _is_sound(rows: Rows, layout: Layout) -> Expression:
     """Whether the row has its variant, its unit, its time and every value, and the rates are 0 or 1."""
-    rates = [name for name in layout.rates if rows.types[name] != "BOOLEAN"]
     tests: list[Expression] = [rows.table.c[rows.data.variant].is_not(None)]
     tests += [rows.raw(rows.data.unit).is_not(None)] if rows.data.unit else []
-    tests += [IsNumber(rows.table.c[name]) for name in layout.columns if name not in rates]
-    tests += [rows.table.c[name].in_([0, 1]) for name in rates]
+    tests += [IsNumber(rows.table.c[name]) for name in layout.columns if name not in layout.rates]
+    tests += [_whole(rows, name).in_([0, 1]) for name in layout.rates]
     tests += [rows.seconds.is_not(None)] if rows.data.time else []
     return and_(*tests)
 

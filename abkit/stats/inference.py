@@ -105,6 +105,7 @@ class Comparison(Displayed):
         with np.errstate(divide="ignore", invalid="ignore"):
             estimate = self.levels.value[..., self.treatment] / self.levels.value[..., self.control]
             first = self.test.multiplier(self.effect(estimate), alpha) ** 2
+        estimate, first = np.broadcast_arrays(estimate, first)
         sides = np.array([-1.0, 1.0]).reshape(2, *[1] * estimate.ndim)
         low, high = self._lift_bounds(alpha, sides, np.stack([estimate] * 2), np.stack([first] * 2))
         bounded = np.isfinite(low) & np.isfinite(high)

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine
 from abkit.collectors import Source, collect, collector
 from abkit.collectors.daily import collect_days
 from abkit.collectors.query import Rows
+from abkit.errors import DataError
 from abkit.models import Experiment, Mean, Plan, Proportion, Quantile, Ratio, Variant
 from abkit.stats import delta_method
 
@@ -294,6 +295,64 @@ def test_rows_of_other_variants_are_left_out(engine_reads):
         found = read(source, experiment)
         assert found.rows_left_out == int((frame["variant"] == "c").sum())
         assert_same(found, engine_reads(experiment, source))
+
+
+NESTED = {
+    "arrow lists": lambda frame: pa.Table.from_pandas(frame.assign(country=[[name] for name in frame["country"]])),
+    "polars lists": lambda frame: pl.from_pandas(frame).with_columns(pl.concat_list("country").alias("country")),
+    "pandas lists of arrow": lambda frame: frame.assign(
+        country=pd.Series([[name] for name in frame["country"]], dtype=pd.ArrowDtype(pa.list_(pa.string())))
+    ),
+    "true and text": lambda frame: frame.assign(country=pd.Series([True, "true", "True", False] * 1_500, dtype=object)),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_labels_that_only_an_engine_can_write_are_left_to_it(kind, engine_reads):
+    source = broken_by_hand(NESTED[kind](rows(6_000)), ["country"])
+    found = read(source)
+    assert len(found.segments[0].segments) == 3
+    assert_same(found, engine_reads(EXPERIMENT, source))
+
+
+def test_a_segment_that_is_named_twice_is_shown_twice(engine_reads):
+    source = broken_by_hand(rows(2_000), ["country", "country"])
+    assert_same(read(source), engine_reads(EXPERIMENT, source))
+
+
+def test_events_count_also_where_the_exposures_have_a_column_of_their_name():
+    exposures = rows(2_000).assign(user=np.arange(2_000))
+    events = pd.DataFrame({"user": exposures["user"].repeat(2), "at": exposures["seen"].repeat(2), "spend": 500.0})
+    source = Source.frame(exposures, unit="user", time="seen").with_events(Source.frame(events, unit="user", time="at"))
+    found = read(source, Experiment("events", VARIANTS, Mean("spend"), plan=PLAN))
+    block = found.metrics["spend"]
+    assert delta_method(block.level, block.blocks, block.width).value == pytest.approx(1_000.0)
+
+
+@pytest.mark.parametrize("unit", [None, "user"])
+def test_infinite_times_are_named(unit):
+    frame = rows(2_000).assign(seen=lambda made: made["seen"].astype("datetime64[s]").astype(np.int64) / 1.0)
+    frame = frame.assign(user=frame.index // 2, variant=np.where(frame.index // 2 % 3, "a", "b"))
+    frame.loc[frame["user"] == 5, "variant"] = "c"
+    frame.loc[7, "seen"] = np.inf
+    with pytest.raises(DataError, match=r"inf seconds since 1970 are in no year|have no readable time"):
+        read(Source.frame(frame, time="seen", unit=unit))
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_numbers_that_are_no_seconds_since_1970_are_named(kind):
+    frame = rows(2_000).assign(seen=lambda made: made["seen"].astype("datetime64[ms]").astype(np.int64))
+    source = Source.frame(FRAMES[kind](frame), time="seen")
+    with pytest.raises(DataError, match=r"seconds since 1970 are in no year .* divide milliseconds by 1,000"):
+        read(source)
+
+
+def test_infinite_numbers_of_both_signs_are_named():
+    frame = rows(2_000)
+    frame.loc[[3, 7], "spend"] = [np.inf, -np.inf]
+    frame.loc[[3, 7], "variant"] = "a"
+    with pytest.raises(DataError, match="2 of 2,000 rows are infinite"):
+        read(broken_by_hand(frame, ["country"]))
 
 
 @settings(max_examples=25, deadline=None)

@@ -435,3 +435,33 @@ def test_what_a_column_of_numbers_in_sqlite_may_hold_is_judged_with_care(value, 
     turned = replace(EXPERIMENT, primary_metric=Mean("orders"), guardrail_metrics=[Proportion("converted", margin=0.1)])
     assert_same_answer(Source.sql(engine, "users"), careful, turned)
     engine.dispose()
+
+
+@pytest.mark.parametrize("unit", [None, "user"])
+@pytest.mark.parametrize("values", [(np.inf, -np.inf), (1e308, 1.7e308, -1.7e308)], ids=["infinite", "large"])
+def test_numbers_of_sqlite_whose_sum_is_none_are_judged_with_care(values, unit, careful, tmp_path):
+    frame = wide(4_000).assign(flag=lambda made: made["flag"].astype(np.int8), user=np.arange(4_000) // 2)
+    frame["variant"] = np.where(frame["user"] % 2, "a", "b")
+    places = [3_000, 3_001, 3_004][: len(values)]
+    frame.loc[places, "spend"] = values
+    frame.loc[places, "user"] = 1_500
+    frame.loc[places, "variant"] = "b"
+    engine = create_engine(f"sqlite:///{tmp_path / 'rows.db'}")
+    frame.to_sql("users", engine, index=False)
+    assert_same_answer(Source.sql(engine, "users", unit=unit), careful)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("unit", [None, "user"])
+def test_a_boolean_of_sqlite_that_is_two_is_no_rate(unit, careful, tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path / 'rows.db'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE users (user INTEGER, variant TEXT, bought BOOLEAN)")
+        rows = [(place // 2, "ab"[place // 2 % 2], place % 3) for place in range(200)]
+        connection.exec_driver_sql("INSERT INTO users VALUES (?, ?, ?)", rows)
+    experiment = replace(EXPERIMENT, primary_metric=Proportion("bought"), secondary_metrics=[])
+    source = Source.sql(engine, "users", unit=unit)
+    with pytest.raises(DataError, match="other than 0 and 1"):
+        collect(experiment, source, now=NOW)
+    assert_same_answer(source, careful, experiment)
+    engine.dispose()

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from abkit.stats import Comparison, Moments, RatioLevel, StudentTest, delta_method
 from abkit.stats.estimate import Reason
 from abkit.stats.lift import geometric_lift, mean_lift
 from abkit.stats.means import mean_difference
@@ -100,3 +101,16 @@ def test_with_a_handful_of_units_the_lift_still_says_what_the_difference_says():
     lift = mean_lift(Summary(3, 1, 1), Summary(3, 16, 4), level=0.999)
     assert lift.p_value > 0.001
     assert lift.high == 0.0
+
+
+def test_lifts_at_several_levels_are_those_of_each():
+    draws = [np.random.default_rng(seed).gamma(9, 1 + seed / 9, (3, 40, 1)) for seed in (1, 2)]
+    blocks = [Moments.from_rows(np.concatenate([part, np.ones_like(part)], axis=-1)) for part in draws]
+    alphas = np.array([0.05, 0.1])
+    many = Comparison(delta_method(RatioLevel(), blocks, 2), 1, 0, StudentTest())
+    for place, alpha in enumerate(alphas):
+        found = [part[place] for part in many.lift_interval(alphas[:, None])]
+        np.testing.assert_allclose(found, many.lift_interval(alpha), rtol=1e-12)
+    one = Comparison(delta_method(RatioLevel(), [block[0] for block in blocks], 2), 1, 0, StudentTest())
+    each = np.transpose([one.lift_interval(alpha) for alpha in alphas])
+    np.testing.assert_allclose(one.lift_interval(alphas), each, rtol=1e-12)
