@@ -151,9 +151,8 @@ def _shifted(rows: Rows, layout: Layout, shift: Sequence[float]) -> list[Express
 
 
 def _is_sound(rows: Rows, layout: Layout) -> Expression:
-    """Whether the row has its variant, its unit, its time and every value, and the rates are 0 or 1."""
-    tests: list[Expression] = [rows.table.c[rows.data.variant].is_not(None)]
-    tests += [rows.raw(rows.data.unit).is_not(None)] if rows.data.unit else []
+    """Whether the row has its unit, its time and every value, and the rates are 0 or 1; its group tells its variant."""
+    tests: list[Expression] = [rows.raw(rows.data.unit).is_not(None)] if rows.data.unit else []
     tests += [IsNumber(rows.table.c[name]) for name in layout.columns if name not in layout.rates]
     tests += [_whole(rows, name).in_([0, 1]) for name in layout.rates]
     tests += [rows.seconds.is_not(None)] if rows.data.time else []
