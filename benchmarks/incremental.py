@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,9 @@ def numbers(found: ab.Analysis) -> dict[str, float | None]:
             for kind, interval in (("difference", one.difference), ("lift", one.lift)):
                 for bound in ("value", "low", "high"):
                     values[f"{metric.name} {one.variant} {kind} {bound}"] = getattr(interval, bound)
-            values |= {f"{metric.name} {one.variant} p": one.p_value, f"{metric.name} {one.variant} df": one.df}
+            # Of a p-value of 1e-200, rounding of the statistic leaves fewer digits than of its logarithm.
+            logarithm = log(one.p_value) if one.p_value else one.p_value
+            values |= {f"{metric.name} {one.variant} log p": logarithm, f"{metric.name} {one.variant} df": one.df}
     return values
 
 
