@@ -44,6 +44,10 @@ class IsNumber(FunctionElement[bool]):
     name = "abkit_is_number"
     inherit_cache = True
 
+    def self_group(self, against: Any = None) -> Any:
+        """As it is: where there are no booleans, it would be compared with 1, which takes as long as the test."""
+        return self
+
 
 class AsDouble(_Reading):
     """What a column of numbers holds, as a float."""
