@@ -98,6 +98,7 @@ class _Adder:
             for breakdown, cut in cuts:
                 breakdown.add(part, cut(rows), hot)
             if not cuts:
+                self.layout.multiply(part)
                 add_product(self._sums, hot, part)
 
     def _cuts(self, batch: Batch) -> list[tuple[Breakdown, Cut]]:
@@ -116,7 +117,7 @@ class _Adder:
         return cuts
 
     def _fill(self, batch: Batch, rows: slice, shifts: Array) -> tuple[Array, Array]:
-        """The chunk's columns about their shifts and their products, and 1 in the row of each variant."""
+        """The chunk's columns about their shifts, with room for their products, and 1 in the row of each variant."""
         size = rows.stop - rows.start
         part, hot = self._part[:, :size], self._hot[:, :size]
         for at, (name, shift) in enumerate(zip(self.layout.columns, shifts, strict=True), start=1):
@@ -127,7 +128,6 @@ class _Adder:
                 np.subtract(chunk, shift, out=part[at], dtype=np.float64)
             else:
                 part[at] = chunk
-        self.layout.multiply(part)
         np.equal(batch.codes[rows], batch.ids[:, None], out=hot, casting="unsafe")
         return part, hot
 
