@@ -51,7 +51,7 @@ def sweep(engine: Engine, rows: Rows, experiment: Experiment) -> Swept | None:
     shift = _shift(engine, rows, layout)
     values = data.values_of(variant.name for variant in experiment.variants)
     shifted = rows, layout, shift
-    close = Close.of(engine, rows)
+    close = Close.of(engine, rows, layout)
     if close is not None:
         return _from_units(engine, rows, experiment, layout, shift, close)
     if data.unit is not None:

@@ -23,6 +23,7 @@ from abkit.stats.moments import Array
 
 _DENSE = 4  # an array of units may be as many times as long as there are rows
 _LARGEST = 1 << 62
+_MOST_SUMS = 1 << 27  # a gibibyte; with more of them the engine groups, which may use the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Close:
     rows: int
 
     @classmethod
-    def of(cls, engine: Engine, rows: Rows) -> Close | None:
+    def of(cls, engine: Engine, rows: Rows, layout: Layout) -> Close | None:
         """Look for the ends of the units, in an engine that hands over columns."""
         if not engine.hashes or rows.data.unit is None or not rows.is_whole(rows.data.unit):
             return None
@@ -51,7 +52,8 @@ class Close:
         if found["low"] is None or max(-found["low"], found["high"]) >= _LARGEST:
             return None
         close = cls(int(found["low"]), int(found["high"]), int(found["rows"]))
-        return close if close.size <= _DENSE * close.rows else None
+        fits = close.size * (1 + len(layout.columns)) <= _MOST_SUMS
+        return close if fits and close.size <= _DENSE * close.rows else None
 
     @property
     def size(self) -> int:

@@ -200,6 +200,15 @@ def test_units_that_are_far_apart_are_grouped(unit, parquet, places, by_groups):
     assert not places
 
 
+def test_more_units_than_memory_should_hold_are_grouped(parquet, places, by_groups, monkeypatch):
+    source = parquet(rows())
+    for most, seen in ((6 * 1_900, ["added up"]), (6 * 1_900 - 1, [])):
+        monkeypatch.setattr("abkit.collectors.unit_sums._MOST_SUMS", most)
+        assert_same(read(source), by_groups(EXPERIMENT, source))
+        assert places == seen
+        places.clear()
+
+
 @pytest.mark.parametrize("repeated", [0, 1, 40])
 def test_equal_rows_are_found_in_every_part(repeated, parquet, places, monkeypatch):
     monkeypatch.setattr(duplicates, "_ROWS_AT_ONCE", 2_000)
