@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from abkit.collectors.census import Census
 from abkit.collectors.daily import arrivals_of, day_names, series_of, shown_days
 from abkit.collectors.frame_batches import Codes, Times
 from abkit.collectors.gram import Breakdowns, Grams, Layout, is_added
@@ -88,26 +89,27 @@ class Breakdown:
 
 
 def break_down(
-    experiment: Experiment, grams: Grams, days: Cells | None, segments: Mapping[str, Cells] | None
+    experiment: Experiment, grams: Grams, census: Census, days: Cells | None, segments: Mapping[str, Cells] | None
 ) -> Breakdowns | None:
     """Return what sums by day and by segment say; None where they have lost the digits they need."""
     if not all(is_added(metric) for metric, _ in experiment.metrics):
         return None  # an engine reads quantiles and caps
-    series, arrivals = ({}, None) if days is None else (_series(experiment, grams, days), _arrivals(grams, days))
+    series = {} if days is None else _series(experiment, grams, census, days)
+    arrivals = None if days is None else _arrivals(grams, days)
     if series is None or segments is None:
         return None if series is None else Breakdowns(series, None, arrivals)
-    found = [_segmentation(experiment, grams, column, cells) for column, cells in segments.items()]
+    found = [_segmentation(experiment, grams, census, column, cells) for column, cells in segments.items()]
     kept = tuple(one for one in found if one is not None)
     return None if len(kept) < len(found) else Breakdowns(series, kept, arrivals)
 
 
-def _series(experiment: Experiment, grams: Grams, days: Cells) -> dict[str, Series] | None:
+def _series(experiment: Experiment, grams: Grams, census: Census, days: Cells) -> dict[str, Series] | None:
     by_day = sorted(days.items())
     total = np.cumsum([sums for _, sums in by_day], axis=0)
     shown = shown_days(len(by_day))
     labels = day_names(int(by_day[place][0]) for place in shown)
     together = grams.layout.gram(np.swapaxes(total[shown], 0, 1))
-    census, series = grams.census(), {}
+    series = {}
     for metric, _ in experiment.metrics:
         blocks = grams.moments(metric, together, census)
         if blocks is None:
@@ -121,12 +123,13 @@ def _arrivals(grams: Grams, days: Cells) -> Arrivals:
     return arrivals_of([(value, int(day), int(days[day][at, 0])) for at, value, day in pairs], grams.values)
 
 
-def _segmentation(experiment: Experiment, grams: Grams, column: str, cells: Cells) -> Segmentation | None:
+def _segmentation(
+    experiment: Experiment, grams: Grams, census: Census, column: str, cells: Cells
+) -> Segmentation | None:
     units = {str(name): sums[:, 0].astype(int) for name, sums in cells.items()}
     largest = sorted(units, key=lambda name: (-units[name].sum(), name))
     names, others = largest[:MOST_SEGMENTS], largest[MOST_SEGMENTS:]
     together = grams.layout.gram(np.swapaxes(np.array([cells[name] for name in names]), 0, 1))
-    census = grams.census()
     metrics = {metric: grams.moments(metric, together, census) for metric, _ in experiment.metrics}
     segments = []
     for place, name in enumerate(names):

@@ -49,6 +49,11 @@ class Census:
     last_second: float | None
     together: dict[str, dict[str, int]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for end in (self.first_second, self.last_second):
+            if end is not None:
+                moment_of(end)
+
     @property
     def days(self) -> float | None:
         """From the hour of the first row to that of the last, both in full; whole days where there are only dates."""
@@ -142,9 +147,6 @@ def take_census(engine: Engine, rows: Rows, experiment: Experiment, where: str) 
     kept = sum(row["rows"] for row in chosen.values())
     left_out = engine.rows(count_all(rows))[0]["rows"] - kept
     timed = list(chosen.values()) if rows.data.time else []
-    for row in timed:
-        moment_of(row["first_second"])
-        moment_of(row["last_second"])
     return Census(
         values=values,
         rows={name: row["rows"] for name, row in chosen.items()},

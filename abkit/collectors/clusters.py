@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from abkit.collectors.frame import add_product, is_rate, pilot
+from abkit.collectors.frame import is_rate, pilot, products_of
 from abkit.collectors.frame_batches import (
     Batch,
     Careful,
@@ -148,7 +148,7 @@ class _Adder:
         size = 1 + len(self.layout.columns)
         sums, products = np.empty(size), np.full((size, size), np.nan)
         sums[0], sums[1:] = parts[0].sum(), self._totals[:, at]
-        products[np.ix_(places, places)] = _products(parts)
+        products[np.ix_(places, places)] = products_of(parts)
         return Gram(int(present.sum()), int(sums[0]), sums, products)
 
 
@@ -186,10 +186,4 @@ def _below(numbers: Array, units: Integers, quantile: float, rows: Array) -> Mom
     fewer = np.bincount(units.take(np.flatnonzero(~is_below if most else is_below)), minlength=len(rows))
     below = (rows - fewer if most else fewer).astype(np.float64)
     parts = np.stack([below, rows])[:, rows > 0]
-    return Moments.from_shifted_sums(float(parts.shape[1]), np.zeros(2), parts.sum(axis=1), _products(parts))
-
-
-def _products(parts: Array) -> Array:
-    sums = np.zeros((len(parts), len(parts)))
-    add_product(sums, parts, parts)
-    return sums
+    return Moments.from_shifted_sums(float(parts.shape[1]), np.zeros(2), parts.sum(axis=1), products_of(parts))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import true
 
-from abkit.collectors.census import columns_asked, require_columns
+from abkit.collectors.census import columns_asked, moment_of, require_columns
 from abkit.collectors.census_query import first_unreadable
 from abkit.collectors.duplicates import count_duplicates
 from abkit.collectors.engines import Engine
@@ -61,7 +61,7 @@ class Exposed:
                 metrics[metric.name] = replace(collected, notes=(*collected.notes, note))
         return replace(
             snapshot,
-            as_of=max(snapshot.as_of, iso(datetime.fromtimestamp(self.last_second, UTC))),
+            as_of=max(snapshot.as_of, iso(moment_of(self.last_second))),
             rows_left_out=snapshot.rows_left_out + self.left_out,
             duplicated_rows=self.duplicates,
             metrics=metrics,

@@ -66,7 +66,7 @@ def read_frame(experiment: Experiment, source: Source) -> Swept | None:
         return swept
     days = None if adder.days is None else adder.days.sums()
     segments = {column: breakdown.sums() for column, breakdown in adder.segments.items()}
-    return replace(swept, breakdowns=break_down(experiment, grams, days, segments))
+    return replace(swept, breakdowns=break_down(experiment, grams, swept.census, days, segments))
 
 
 class _Adder:
@@ -150,6 +150,13 @@ def add_product(sums: Array, left: Array, right: Array) -> None:
     """Add left @ right.T, a piece at a time: shared out among threads, sums would differ from machine to machine."""
     for start in range(0, left.shape[1], _PRODUCT):
         sums += left[:, start : start + _PRODUCT] @ right[:, start : start + _PRODUCT].T
+
+
+def products_of(parts: Array) -> Array:
+    """Return parts @ parts.T, added up as above."""
+    sums = np.zeros((len(parts), len(parts)))
+    add_product(sums, parts, parts)
+    return sums
 
 
 def pilot(layout: Layout, columns: Mapping[str, npt.NDArray[Any]]) -> Array:

@@ -158,7 +158,7 @@ class Grams:
 
     def reduce(self, experiment: Experiment) -> Swept | None:
         """Return the moments of the metrics that are sums; None where sums have lost the digits they need."""
-        census, together = self.census(), Gram.stacked([self.by_value[value] for value in self.values.values()])
+        census, together = self._census(), Gram.stacked([self.by_value[value] for value in self.values.values()])
         blocks: dict[str, tuple[Moments, ...]] = {}
         for metric in filter(is_added, (metric for metric, _ in experiment.metrics)):
             found = self.moments(metric, together, census)
@@ -169,8 +169,8 @@ class Grams:
         counts = {"units": units, "rows": census.rows, "total_units": sum(units.values()), "contaminated_units": 0}
         return Swept(census, counts, blocks)
 
-    def census(self) -> Census:
-        """Return the counts; every row has every value."""
+    def _census(self) -> Census:
+        """The counts; every row has every value."""
         rows = {name: int(self.by_value[value].rows) for name, value in self.values.items()}
         return Census(
             values=self.values,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from abkit.collectors.breakdown import Cells, Label, break_down
-from abkit.collectors.census import moment_of
 from abkit.collectors.census_query import count_all
 from abkit.collectors.engines import Engine
 from abkit.collectors.frame_batches import Careful
@@ -53,7 +51,7 @@ def sweep(engine: Engine, rows: Rows, experiment: Experiment) -> Swept | None:
     shifted = rows, layout, shift
     close = Close.of(engine, rows, layout)
     if close is not None:
-        return _from_units(engine, rows, experiment, layout, shift, close)
+        return _from_units(engine, rows, experiment, layout, shift, values, close)
     if data.unit is not None:
         grams = _merge(engine.rows(sums_by_unit(*shifted, list(values.values()))), engine, rows, values, layout, shift)
         return None if grams is None else grams.reduce(experiment)
@@ -64,7 +62,7 @@ def sweep(engine: Engine, rows: Rows, experiment: Experiment) -> Swept | None:
     if grams is None or swept is None or not by_day:
         return swept
     segments = None if data.segments else dict[str, Cells]()
-    return replace(swept, breakdowns=break_down(experiment, grams, _by_day(read, grams), segments))
+    return replace(swept, breakdowns=break_down(experiment, grams, swept.census, _by_day(read, grams), segments))
 
 
 def _by_day(read: Sequence[Mapping[str, Any]], grams: Grams) -> Cells:
@@ -84,9 +82,9 @@ def _from_units(
     experiment: Experiment,
     layout: Layout,
     shift: Sequence[float],
+    values: dict[str, str],
     close: Close,
 ) -> Swept | None:
-    values = rows.data.values_of(variant.name for variant in experiment.variants)
     try:
         found = add_up_units(engine, rows, layout, shift, list(values.values()), close)
     except Careful:
@@ -137,8 +135,6 @@ def _merge(
         gram = _gram(row, layout, has_units=has_units)
         found[label] = found[label] + gram if label in found else gram
         timed += [(float(row["first_second"]), float(row["last_second"]))] if data.time else []
-    for end in chain.from_iterable(timed):
-        moment_of(end)
     if len(found) < len(values) or not all(np.isfinite(gram.sums).all() for gram in found.values()):
         return None
     kept = sum(int(gram.rows) for gram in found.values())

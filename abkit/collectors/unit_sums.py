@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from abkit.collectors.duplicates import FirstPart, HashSet, parts_of
 from abkit.collectors.engines import Engine
-from abkit.collectors.frame import add_product, is_rate
+from abkit.collectors.frame import is_rate, products_of
 from abkit.collectors.frame_batches import Careful
 from abkit.collectors.gram import Gram, Layout
 from abkit.collectors.query import Rows
@@ -127,8 +127,7 @@ class _Adder:
     @np.errstate(all="ignore")
     def gram(self, place: int) -> Gram:
         parts = self._sums[:, self._places == place]
-        sums, products = parts.sum(axis=1), np.zeros((len(parts), len(parts)))
+        sums = parts.sum(axis=1)
         if not parts.shape[1] or not np.isfinite(sums).all():
             raise Careful
-        add_product(products, parts, parts)
-        return Gram(parts.shape[1], int(sums[0]), sums, products)
+        return Gram(parts.shape[1], int(sums[0]), sums, products_of(parts))

@@ -64,20 +64,6 @@ def events(rows: int = 9_000) -> pd.DataFrame:
     return frame
 
 
-@pytest.fixture
-def careful(monkeypatch):
-    """Collect without the single pass."""
-
-    def collect_carefully(experiment, source, **options):
-        with monkeypatch.context() as patch:
-            patch.setattr(collector, "read_frame", lambda *_: None)
-            patch.setattr(collector, "read_clusters", lambda *_: None)
-            patch.setattr(collector, "sweep", lambda *_: None)
-            return collect(experiment, source, now=NOW, details=False, **options)
-
-    return collect_carefully
-
-
 def assert_same(left, right):
     for name in ("units", "rows", "total_units", "rows_left_out", "contaminated_units", "duplicated_rows", "days"):
         assert getattr(left, name) == getattr(right, name), name

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abkit.collectors import Source, collect, collector, duplicates, sweep
+from abkit.collectors import Source, collect, duplicates, sweep
 from abkit.collectors.frame_batches import Careful
 from abkit.errors import DataError
 from abkit.models import Experiment, Mean, Plan, Proportion, Quantile, Ratio, Variant
 from abkit.stats import delta_method
 
-NOW = datetime(2026, 11, 29, tzinfo=UTC)
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
 EXPERIMENT = Experiment(
     "units",
     [Variant("a", 50, is_control=True), Variant("b", 50)],
@@ -68,18 +68,6 @@ def places(monkeypatch):
     return seen
 
 
-@pytest.fixture
-def by_groups(monkeypatch):
-    """Collect without places, and without the single pass."""
-
-    def read(experiment, source, **options):
-        with monkeypatch.context() as patch:
-            patch.setattr(collector, "sweep", lambda *_: None)
-            return collect(experiment, source, now=NOW, details=False, **options)
-
-    return read
-
-
 def read(source, experiment=EXPERIMENT, **options):
     return collect(experiment, source, now=NOW, details=False, **options)
 
@@ -122,27 +110,27 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_units_are_added_up_by_place(kind, parquet, places, by_groups):
+def test_units_are_added_up_by_place(kind, parquet, places, careful):
     change, keys = KINDS[kind]
     source = parquet(change(rows()), **keys)
     found = read(source)
     assert places == ["added up"]
-    assert_same(found, by_groups(EXPERIMENT, source))
+    assert_same(found, careful(EXPERIMENT, source))
 
 
-def test_rows_up_to_a_time(parquet, places, by_groups):
+def test_rows_up_to_a_time(parquet, places, careful):
     source, until = parquet(rows(), time="at"), datetime(2026, 3, 6, tzinfo=UTC)
     found = read(source, as_of=until)
     assert places == ["added up"]
-    assert_same(found, by_groups(EXPERIMENT, source, as_of=until))
+    assert_same(found, careful(EXPERIMENT, source, as_of=until))
 
 
-def test_quantiles_beside_them(parquet, places, by_groups):
+def test_quantiles_beside_them(parquet, places, careful):
     experiment = replace(EXPERIMENT, guardrail_metrics=[Quantile("before", 0.9, margin=0.1)])
     source = parquet(rows())
     found = read(source, experiment)
     assert places == ["added up"]
-    assert_same(found, by_groups(experiment, source))
+    assert_same(found, careful(experiment, source))
 
 
 def changed(column, value):
@@ -164,7 +152,7 @@ CARE = {
 
 
 @pytest.mark.parametrize("kind", CARE)
-def test_what_takes_more_care_gets_it(kind, parquet, places, by_groups):
+def test_what_takes_more_care_gets_it(kind, parquet, places, careful):
     source = parquet(CARE[kind](rows()), time="at")
 
     def answer(collecting):
@@ -174,37 +162,37 @@ def test_what_takes_more_care_gets_it(kind, parquet, places, by_groups):
             return str(error)
         return [getattr(found, name) for name in COUNTS], [found.metrics[name].missing for name in found.metrics]
 
-    assert answer(lambda experiment, data: read(data, experiment)) == answer(by_groups)
+    assert answer(lambda experiment, data: read(data, experiment)) == answer(careful)
     assert places in (["careful"], ["added up"])
 
 
 @pytest.mark.parametrize("at", [0, -1])
-def test_a_unit_in_two_variants_is_found_in_one_batch_and_across_batches(at, parquet, places, by_groups, monkeypatch):
+def test_a_unit_in_two_variants_is_found_in_one_batch_and_across_batches(at, parquet, places, careful, monkeypatch):
     frame = rows()
     place = frame.index[at]
     frame.loc[place, "variant"] = "a" if frame.loc[place, "variant"] == "b" else "b"
     source = parquet(frame, units_in_two_variants="exclude")
     for size in (64, 100_000):
         monkeypatch.setattr("abkit.collectors.engines._BATCH", size)
-        assert_same(read(source), by_groups(EXPERIMENT, source))
+        assert_same(read(source), careful(EXPERIMENT, source))
     assert places == ["careful", "careful"]
 
 
 @pytest.mark.parametrize(
     "unit", [lambda unit: unit * 40, lambda unit: (unit % 2) * 2**62, lambda unit: unit.astype(str)]
 )
-def test_units_that_are_far_apart_are_grouped(unit, parquet, places, by_groups):
+def test_units_that_are_far_apart_are_grouped(unit, parquet, places, careful):
     frame = rows()
     source = parquet(frame.assign(unit=unit(frame["unit"])))
-    assert_same(read(source), by_groups(EXPERIMENT, source))
+    assert_same(read(source), careful(EXPERIMENT, source))
     assert not places
 
 
-def test_more_units_than_memory_should_hold_are_grouped(parquet, places, by_groups, monkeypatch):
+def test_more_units_than_memory_should_hold_are_grouped(parquet, places, careful, monkeypatch):
     source = parquet(rows())
     for most, seen in ((6 * 1_900, ["added up"]), (6 * 1_900 - 1, [])):
         monkeypatch.setattr("abkit.collectors.unit_sums._MOST_SUMS", most)
-        assert_same(read(source), by_groups(EXPERIMENT, source))
+        assert_same(read(source), careful(EXPERIMENT, source))
         assert places == seen
         places.clear()
 
