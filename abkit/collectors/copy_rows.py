@@ -6,15 +6,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
+from sqlalchemy import Connection, Table
 
 _SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, no extension of the header
 _END: Final = (-1).to_bytes(2, "big", signed=True)
 _ROWS_AT_ONCE: Final = 10_000
-_NUMBERS: Final = {"int64": ">i8", "double": ">f8"}
+_NUMBERS: Final = {"int32": ">i4", "int64": ">i8", "double": ">f8"}
+
+
+def copy_rows(connection: Connection, table: Table, columns: Mapping[str, Any]) -> None:
+    """Append rows to a table of PostgreSQL; `columns` are what `copied_rows` takes, by name."""
+    quote = connection.dialect.identifier_preparer.quote
+    statement = f"COPY {quote(table.name)} ({', '.join(map(quote, columns))}) FROM STDIN (FORMAT binary)"
+    raw: Any = connection.connection.driver_connection
+    with raw.cursor() as cursor, cursor.copy(statement) as copy:
+        for part in copied_rows(columns):  # the server reads the one while the next is put together
+            copy.write(part)
 
 
 def copied_rows(columns: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
-    """Yield what ``COPY ... FROM STDIN (FORMAT binary)`` reads, for columns of bigint, double precision and text.
+    """Yield what ``COPY ... FROM STDIN (FORMAT binary)`` reads, for columns of numbers, texts and bytes.
 
     Each row is the number of its fields, and for each field its length and its bytes, numbers big-endian
     (PostgreSQL 15, "COPY", "Binary Format").
@@ -22,7 +33,7 @@ def copied_rows(columns: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
     Parameters
     ----------
     columns : mapping
-        Arrow arrays of int64, double and string without nulls, all of one length.
+        Arrow arrays of int32, int64, double, string and binary without nulls, all of one length.
 
     Examples
     --------
@@ -47,13 +58,13 @@ def _joined(columns: Mapping[str, Any]) -> memoryview:
     parts: list[Any] = []
     between: list[tuple[str, Any]] = [(">i2", len(columns))]
     for column in columns.values():
-        if pa.types.is_string(column.type):
+        if str(column.type) not in _NUMBERS:
             text = _whole(column).cast(pa.binary())
             between.append((">i4", pc.binary_length(text).to_numpy(zero_copy_only=False)))
             parts += [_fixed(between, size), text]
             between = []
         else:
-            between += [(">i4", 8), (_NUMBERS[str(column.type)], column.to_numpy())]
+            between += [(">i4", column.type.byte_width), (_NUMBERS[str(column.type)], column.to_numpy())]
     parts += [_fixed(between, size)] if between else []
     rows = pc.binary_join_element_wise(*parts, b"")
     ends = np.frombuffer(rows.buffers()[1], np.int32, size + 1, 4 * rows.offset)

@@ -1,18 +1,20 @@
-"""The keys by which events are known: 128 bits of the event id, and 64 of what was observed."""
+"""The keys by which events are known: 96 bits of the event id, and 32 of what was observed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from abkit.collectors.key_query import key_statement
-from abkit.embedded import open_session
+from abkit.collectors.hashes import Numbers, hash_payloads, hash_texts
 
-Numbers = NDArray[np.uint64]
 Places = NDArray[np.int64]
+
+_HALF: Final = np.uint64(32)
+_NAMED, _NAMELESS, _PAYLOAD = (1, 2), (3, 4), (5,)  # seeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +23,15 @@ class EventKeys:
 
     Parameters
     ----------
-    events, checks : uint64 array
-        Two halves of the md5 of an event id. Events are the same where both are: one half alone would mix up two of a
-        billion events every thirty times.
-    payloads : uint64 array
-        Of everything else.
+    events : uint64 array
+        A hash of the event id, or of what was observed where there is none.
+    marks : uint64 array
+        Half of a second hash of the same, which tells events apart whose first ones agree, as two of a billion do every
+        thirty times, and below it half of a hash of what was observed.
     """
 
     events: Numbers
-    checks: Numbers
-    payloads: Numbers
+    marks: Numbers
 
     def __len__(self) -> int:
         return len(self.events)
@@ -38,51 +39,63 @@ class EventKeys:
     @classmethod
     def of(cls, rows: Any) -> EventKeys:
         """Return the keys of an Arrow table of observations."""
-        table = rows.select(["user_id", "metric_type", "event_id", "observed_at"])
-        bits = np.asarray(rows["value"]).view(np.int64)
-        with open_session() as session:
-            session.register("batch", table.append_column("bits", [bits]))
-            found = session.execute(key_statement()).fetchnumpy()
-        return cls(*(np.asarray(found[name]) for name in ("event", "check", "payload")))
+        ids = rows["event_id"].combine_chunks()
+        events, checks = hash_texts(ids, _NAMED)
+        if ids.null_count:
+            nameless = ids.is_null()
+            places = np.flatnonzero(nameless)
+            events[places], checks[places] = hash_payloads(rows.filter(nameless), _NAMELESS)
+        (payloads,) = hash_payloads(rows, _PAYLOAD)
+        return cls(events, checks >> _HALF << _HALF | payloads >> _HALF)
 
     @classmethod
     def read(cls, events: bytes, marks: bytes) -> EventKeys:
         """Return what `written` wrote."""
-        both = np.frombuffer(marks, "<u8").reshape(-1, 2)
-        return cls(np.frombuffer(events, "<u8"), both[:, 0], both[:, 1])
+        return cls(np.frombuffer(events, "<u8"), np.frombuffer(marks, "<u8"))
 
     @classmethod
-    def merged(cls, parts: list[EventKeys]) -> EventKeys:
+    def merged(cls, parts: Sequence[EventKeys]) -> EventKeys:
         """Return all of these in order."""
-        whole = cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
-        return whole.taken(np.argsort(whole.events, kind="stable"))
+        whole = cls(np.concatenate([part.events for part in parts]), np.concatenate([part.marks for part in parts]))
+        found = whole.taken(_order(whole.events))
+        return found if _is_sorted(found.events) else whole.taken(np.argsort(whole.events))
 
-    def written(self) -> tuple[bytes, bytes]:
-        """Return events, and checks and payloads, as bytes."""
-        return self.events.astype("<u8").tobytes(), np.column_stack([self.checks, self.payloads]).astype(
-            "<u8"
-        ).tobytes()
+    def written(self, starts: Places) -> tuple[Any, Any]:
+        """Return events and marks as Arrow arrays of bytes, cut at these places."""
+        import pyarrow as pa
+
+        cuts = pa.py_buffer((8 * np.append(starts, len(self))).astype(np.int32))
+        parts = (pa.py_buffer(part.astype("<u8")) for part in (self.events, self.marks))
+        events, marks = (pa.Array.from_buffers(pa.binary(), len(starts), [None, cuts, part]) for part in parts)
+        return events, marks
 
     def taken(self, places: Any) -> EventKeys:
         """Return the keys at these places."""
-        return EventKeys(self.events[places], self.checks[places], self.payloads[places])
+        return EventKeys(self.events[places], self.marks[places])
 
-    def grouped(self) -> tuple[Places, Places]:
-        """Return the place of the first observation of each event, in the order of events, and each one's event."""
-        order = _order(self.events)
-        events, checks = self.events[order], self.checks[order]
+    @property
+    def checks(self) -> Numbers:
+        """The part of the marks that belongs to the event."""
+        return self.marks >> _HALF
+
+    def distinct(self) -> Distinct:
+        """Return what is the same event, and which comes first."""
+        order, own = _order(self.events), self.checks
+        events, checks = self.events[order], own[order]
         same = events[1:] == events[:-1]
-        if (events[1:] < events[:-1]).any() or (same & (checks[1:] != checks[:-1])).any():
-            order = np.lexsort((self.checks, self.events))
-            events, checks = self.events[order], self.checks[order]
+        if not _is_sorted(events) or (same & (checks[1:] != checks[:-1])).any():
+            order = np.lexsort((own, self.events))
+            events, checks = self.events[order], own[order]
         is_first = np.ones(len(order), bool)
         is_first[1:] = (events[1:] != events[:-1]) | (checks[1:] != checks[:-1])
         group = np.empty(len(order), np.int64)
         group[order] = np.cumsum(is_first) - 1
-        return order[is_first], group
+        first = order[is_first]
+        return Distinct(self.taken(first), first, group, self.marks)
 
     def match(self, wanted: EventKeys) -> tuple[Places, Places]:
         """Return the places of wanted keys that are among these sorted ones, and where they are here."""
+        own, asked = self.checks, wanted.checks
         here = np.searchsorted(self.events, wanted.events)
         places = np.arange(len(wanted))
         found: list[tuple[Places, Places]] = [(places[:0], here[:0])]
@@ -91,13 +104,39 @@ class EventKeys:
             places, here = places[inside], here[inside]
             same = self.events[here] == wanted.events[places]
             places, here = places[same], here[same]
-            whole = self.checks[here] == wanted.checks[places]
+            whole = own[here] == asked[places]
             found.append((places[whole], here[whole]))
             places, here = places[~whole], here[~whole] + 1
         return np.concatenate([one for one, _ in found]), np.concatenate([other for _, other in found])
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """The events of some observations.
+
+    Parameters
+    ----------
+    events : EventKeys
+        Each once, sorted, with the mark of its first observation.
+    first : int array
+        The places of these observations.
+    group : int array
+        For each observation, which event it is.
+    marks : uint64 array
+        For each observation.
+    """
+
+    events: EventKeys
+    first: Places
+    group: Places
+    marks: Numbers
 
 
 def _order(events: Numbers) -> Places:
     """Places in the order of events but for the last bits, which give way to the place: sorting one number is quick."""
     low = np.uint64((1 << max(len(events) - 1, 1).bit_length()) - 1)
     return (np.sort(events & ~low | np.arange(len(events), dtype=np.uint64)) & low).astype(np.int64)
+
+
+def _is_sorted(events: Numbers) -> bool:
+    return bool((events[1:] >= events[:-1]).all())

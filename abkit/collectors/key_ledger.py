@@ -1,33 +1,37 @@
-"""Which events are stored: their keys as sorted runs, one for each batch, merged eight at a time.
+"""Which events are stored: their keys as sorted runs, one for each batch, merged sixty-four at a time.
 
 A batch looks only for those of its events that the sieve cannot rule out, so that new events cost no reading, and
-storing its keys costs a few bytes each, at every level once. Levels go by powers of eight, so that there are at most
-seven runs of each, and a run at level n is cut into 8 ** (n - 3) pieces by the first bits of its keys.
+storing its keys costs a few bytes each, once, and again when there are sixty-four times as many. Levels go by powers of
+eight, of which a merge climbs two, and a run at level n is cut into 8 ** (n - 2) pieces by the first bits of its keys:
+small enough that PostgreSQL keeps each in its row, and that looking for one event reads little.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, Table
 
-from abkit.collectors.event_keys import EventKeys, Numbers
+from abkit.collectors.event_keys import EventKeys, Places
+from abkit.collectors.hashes import Numbers
 from abkit.collectors.key_query import (
     Run,
     drop_level,
     read_events,
-    read_piece,
+    read_pieces,
     read_runs,
     write_pieces,
     write_run,
 )
 from abkit.collectors.key_sieve import MOST_WORDS, Sieve, words_for
 
-_MERGED = 8
-_FIRST_CUT = 3
-_SMALLEST_PIECE = 512
+_CLIMBED = 2
+_FIRST_CUT = 2
+_ROWS_AT_ONCE = 256
+_READ_FOR_EACH = 1 << 12
 _SIFTED_ANYWAY = 1 << 18
 _MOST_REMEMBERED = 1_000
 
@@ -48,19 +52,20 @@ class KeyLedger:
     def find(
         self, connection: Connection, stream: int, batch: int, runs: Sequence[Run], keys: EventKeys
     ) -> tuple[Any, Numbers]:
-        """Say which of these sorted events are stored, and return their payloads; where they are not, their own."""
+        """Say which of these sorted events are stored, and return their marks; where they are not, their own."""
         sieve = self._sieve(connection, stream, batch, runs, len(keys))
         suspects = np.arange(len(keys)) if sieve is None else np.flatnonzero(sieve.may_hold(keys.events))
-        found, payloads = np.zeros(len(keys), bool), keys.payloads.copy()
-        for level in sorted({level for level, _, _ in runs}) if len(suspects) else ():
+        found, marks = np.zeros(len(keys), bool), keys.marks.copy()
+        for level, count in sorted(Counter(level for level, _, _ in runs).items()):
             place = _place(keys.events[suspects], level)
-            for piece in np.unique(place).tolist():
-                asked = suspects[np.searchsorted(place, piece) : np.searchsorted(place, piece, "right")]
-                for stored in self._read(connection, stream, level, piece):
-                    these, there = stored.match(keys.taken(asked))
-                    found[asked[these]] = True
-                    payloads[asked[these]] = stored.payloads[there]
-        return found, payloads
+            for pieces in _some(np.unique(place), count):
+                asked = suspects[np.searchsorted(place, pieces[0]) : np.searchsorted(place, pieces[-1], "right")]
+                stored = self._read(connection, stream, level, pieces)
+                these, there = stored.match(keys.taken(asked))
+                found[asked[these]] = True
+                marks[asked[these]] = stored.marks[there]
+            suspects = suspects[~found[suspects]]
+        return found, marks
 
     def add(self, connection: Connection, stream: int, batch: int, runs: Sequence[Run], keys: EventKeys) -> list[Run]:
         """Keep sorted keys that were not found, and return the runs that are there now."""
@@ -73,10 +78,10 @@ class KeyLedger:
         if sieve is not None:
             sieve.add(keys.events)
         size = len(keys)
-        while len(full := [before for at, _, before in runs if at == level]) + 1 >= _MERGED:
+        while len(full := [before for at, _, before in runs if at == level]) + 1 >= 8**_CLIMBED:
             self._merge(connection, stream, level, batch)
             runs = [run for run in runs if run[0] != level]
-            level, size = level + 1, size + sum(full)
+            level, size = level + _CLIMBED, size + sum(full)
             write_run(connection, self._runs, stream, (level, batch, size))
         return [*runs, (level, batch, size)]
 
@@ -94,10 +99,10 @@ class KeyLedger:
         size = sum(size for _, _, size in runs)
         sieve = self._sieves.pop(stream, None)
         if sieve is None or sieve.batches >= batch or not sieve.has_room(size + asked):
-            if asked * _SMALLEST_PIECE + _SIFTED_ANYWAY < size:
+            if asked * _READ_FOR_EACH + _SIFTED_ANYWAY < size:
                 return None
             del sieve  # the old one is let go first: two of them are too much
-            words = words_for(2 * size + asked)
+            words = words_for(4 * size + asked)
             while self._sieves and sum(map(len, self._sieves.values())) + words > MOST_WORDS:
                 self._sieves.pop(next(iter(self._sieves)))
             sieve = Sieve(words)
@@ -108,26 +113,37 @@ class KeyLedger:
         self._sieves[stream] = sieve
         return sieve
 
-    def _read(self, connection: Connection, stream: int, level: int, piece: int) -> list[EventKeys]:
-        return [EventKeys.read(*parts) for parts in read_piece(connection, self._pieces, stream, level, piece)]
+    def _read(self, connection: Connection, stream: int, level: int, pieces: Places) -> EventKeys:
+        """Events in these pieces of all runs, in order."""
+        found = read_pieces(connection, self._pieces, stream, level, pieces.tolist())
+        return EventKeys.merged([EventKeys.read(b"", b""), *(EventKeys.read(*parts) for parts in found)])
 
     def _write(self, connection: Connection, stream: int, level: int, run: int, keys: EventKeys) -> None:
+        import pyarrow as pa
+
         place = _place(keys.events, level)
-        starts = np.flatnonzero(np.diff(place, prepend=-1)).tolist()
-        rows = []
-        for start, end in zip(starts, [*starts[1:], len(keys)], strict=True):
-            events, marks = keys.taken(slice(start, end)).written()
-            piece = {"stream": stream, "level": level, "piece": int(place[start]), "run": run}
-            rows.append({**piece, "events": events, "marks": marks})
-        write_pieces(connection, self._pieces, rows)
+        starts = np.flatnonzero(np.diff(place, prepend=-1))
+        same = {
+            "stream": pa.scalar(stream, pa.int64()),
+            "level": pa.scalar(level, pa.int32()),
+            "run": pa.scalar(run, pa.int64()),
+        }
+        columns = {name: pa.repeat(value, len(starts)) for name, value in same.items()}
+        columns["piece"] = pa.array(place[starts], pa.int32())
+        columns |= dict(zip(("events", "marks"), keys.written(starts), strict=True))
+        write_pieces(connection, self._pieces, columns)
 
     def _merge(self, connection: Connection, stream: int, level: int, run: int) -> None:
-        """Write the runs of a level as one of the next, a piece at a time."""
-        for piece in range(1 << _bits(level)):
-            parts = self._read(connection, stream, level, piece)
-            if parts:
-                self._write(connection, stream, level + 1, run, EventKeys.merged(parts))
+        """Write the runs of a level as one of a higher level, some pieces at a time."""
+        for pieces in _some(np.arange(1 << _bits(level)), 8**_CLIMBED):
+            self._write(connection, stream, level + _CLIMBED, run, self._read(connection, stream, level, pieces))
         drop_level(connection, (self._runs, self._pieces), stream, level)
+
+
+def _some(pieces: Places, runs: int) -> Iterator[Places]:
+    """As many pieces at once as are read without taking much memory, where there are so many runs of each."""
+    step = max(_ROWS_AT_ONCE // runs, 1)
+    return (pieces[start : start + step] for start in range(0, len(pieces), step))
 
 
 def _bits(level: int) -> int:

@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Table, case, cast, delete, func, insert, literal, select
-from sqlalchemy import column as column_of
-from sqlalchemy import table as table_of
+from sqlalchemy import Connection, Table, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.types import UserDefinedType
 
-from abkit.embedded import duckdb_dialect
+from abkit.collectors.copy_rows import copy_rows
 
 Run = tuple[int, int, int]
 """Level, number and size."""
 
-
-class _Unsigned(UserDefinedType[int]):
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        return "UBIGINT"
-
-
-@cache
-def key_statement() -> str:
-    """Return DuckDB's statement for the keys of a table `batch`.
-
-    They are the md5 of the event id, or of the payload where there is none, in two halves, and half of the payload's.
-    NUL, which no text has, keeps parts apart, and the value enters by its bits.
-    """
-    names = ("user_id", "metric_type", "bits", "observed_at", "event_id")
-    c = table_of("batch", *(column_of(name) for name in names)).c
-    nul = func.chr(0)
-    payload = func.md5_number(func.concat(c.user_id, nul, c.metric_type, nul, c.bits, "@", c.observed_at))
-    named = func.md5_number(func.concat("id:", c.event_id))
-    both = select(payload.label("payload"), case((c.event_id.is_not(None), named)).label("named")).subquery("both")
-    event = func.coalesce(both.c.named, both.c.payload)
-    statement = select(
-        cast(event.op(">>")(64), _Unsigned()).label("event"),
-        cast(event.op("&")(literal(2**64 - 1)), _Unsigned()).label("check"),
-        cast(both.c.payload.op(">>")(64), _Unsigned()).label("payload"),
-    )
-    return str(statement.compile(dialect=duckdb_dialect(), compile_kwargs={"literal_binds": True}))
+_PIECES_AT_ONCE: Final = 64
 
 
 def next_batch(connection: Connection, streams: Table, ids: tuple[str, str], stream: int) -> int:
@@ -68,24 +37,35 @@ def read_runs(connection: Connection, runs: Table, stream: int) -> list[Run]:
 
 
 def read_events(connection: Connection, pieces: Table, stream: int, run: Run) -> Iterator[bytes]:
-    """Yield the keys of a run, without what belongs to them."""
+    """Yield the keys of a run in order, without what belongs to them."""
     c = pieces.c
-    statement = select(c.events).where(c.stream == stream, c.level == run[0], c.run == run[1])
-    with connection.execute(statement.execution_options(yield_per=4)) as found:
-        yield from found.scalars()
+    statement = select(c.events).where(c.stream == stream, c.level == run[0], c.run == run[1]).order_by(c.piece)
+    with connection.execute(statement.execution_options(yield_per=_PIECES_AT_ONCE)) as found:
+        for some in found.scalars().partitions():
+            yield b"".join(some)
 
 
-def read_piece(connection: Connection, pieces: Table, stream: int, level: int, piece: int) -> list[tuple[bytes, bytes]]:
-    """Return the same piece of all runs of a level."""
+def read_pieces(
+    connection: Connection, pieces: Table, stream: int, level: int, which: Sequence[int]
+) -> list[tuple[bytes, bytes]]:
+    """Return the same pieces of all runs of a level."""
     c = pieces.c
-    statement = select(c.events, c.marks).where(c.stream == stream, c.level == level, c.piece == piece)
-    return [(row.events, row.marks) for row in connection.execute(statement)]
+    statement = select(c.events, c.marks).where(c.stream == stream, c.level == level, c.piece.in_(which))
+    if connection.dialect.name != "postgresql":
+        return [(row.events, row.marks) for row in connection.execute(statement)]
+    asked = statement.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
+    raw: Any = connection.connection.driver_connection
+    with raw.cursor(binary=True) as cursor:  # else bytes come as twice as many digits
+        return cursor.execute(str(asked), asked.params).fetchall()  # type: ignore[no-any-return]
 
 
-def write_pieces(connection: Connection, pieces: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Keep pieces of a run."""
-    if rows:
-        connection.execute(insert(pieces), list(rows))
+def write_pieces(connection: Connection, pieces: Table, columns: dict[str, Any]) -> None:
+    """Keep pieces of a run; `columns` are Arrow arrays."""
+    if connection.dialect.name == "postgresql":
+        copy_rows(connection, pieces, columns)
+    else:
+        rows = zip(*(column.to_pylist() for column in columns.values()), strict=True)
+        connection.execute(insert(pieces), [dict(zip(columns, row, strict=True)) for row in rows])
 
 
 def write_run(connection: Connection, runs: Table, stream: int, run: Run) -> None:

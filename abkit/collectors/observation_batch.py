@@ -52,7 +52,9 @@ class Batch:
         import pyarrow as pa
 
         lines = [line for batch in batches for line in batch.lines]
-        return cls(batches[0].experiment_id, lines, pa.concat_tables([batch.columns for batch in batches]))
+        return cls(
+            batches[0].experiment_id, lines, pa.concat_tables([batch.columns for batch in batches]).combine_chunks()
+        )
 
     def row(self, place: int) -> dict[str, Any]:
         """One observation as JSON can hold it."""

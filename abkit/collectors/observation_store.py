@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
-from abkit.collectors.event_keys import EventKeys, Places
+from abkit.collectors.event_keys import Distinct, EventKeys, Places
 from abkit.collectors.key_ledger import KeyLedger
 from abkit.collectors.key_query import Run, next_batch
 from abkit.collectors.observation_batch import Batch
@@ -29,6 +29,23 @@ class Outcome:
     repeated: int
     quarantined: int
     refused: list[tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A batch, and what is known of it before its transaction begins."""
+
+    batch: Batch
+    users: Any
+    variants: Any
+    keys: EventKeys
+    distinct: Distinct
+
+    def without(self, refused: Sequence[tuple[int, str]]) -> Distinct:
+        """Return the events of what was not refused."""
+        if not refused:
+            return self.distinct
+        return self.keys.taken(np.delete(np.arange(len(self.keys)), [place for place, _ in refused])).distinct()
 
 
 Assign = Callable[[Connection, str, Sequence[str]], Mapping[str, str]]
@@ -55,42 +72,43 @@ class ObservationStore:
 
     def prepared(self, batch: Batch) -> Callable[[], Outcome]:
         """Return what stores a batch; done a second time, or with the same observations, it adds nothing."""
-        keys = EventKeys.of(batch.columns)
         users = batch.columns["user_id"].combine_chunks().dictionary_encode()
-        return lambda: self._attempt(lambda: self._add(batch, keys, users))
+        variants = _variants_of(users, self._variants.get(batch.experiment_id, {}))
+        keys = EventKeys.of(batch.columns)
+        ready = _Ready(batch, users, variants, keys, keys.distinct())
+        return lambda: self._attempt(lambda: self._add(ready))
 
-    def _add(self, batch: Batch, keys: EventKeys, users: Any) -> Outcome:
-        stream = stream_of(self._organization_id, batch.experiment_id)
+    def _add(self, ready: _Ready) -> Outcome:
+        batch, tables = ready.batch, self._tables
+        ids = (self._organization_id, batch.experiment_id)
+        stream = stream_of(*ids)
         with self._writing() as connection:
-            ids = (self._organization_id, batch.experiment_id)
-            number = next_batch(connection, self._tables.streams, ids, stream)
-            new_variants, variants = self._variants_of(connection, batch.experiment_id, users.dictionary.to_pylist())
-            own = _texts(variants).take(users.indices)
-            refused = _refused(batch.columns["variant_id"], own)
+            number = next_batch(connection, tables.streams, ids, stream)
+            assigned, variants = self._assigned(connection, ready)
+            refused = _refused(batch.columns["variant_id"], variants)
             places = np.delete(np.arange(len(batch)), [place for place, _ in refused])
-            new, disputed, runs = self._add_keys(connection, stream, number, keys, places)
-            self._append(connection, stream, batch, own, new)
+            new, disputed, runs = self._add_keys(connection, stream, number, ready.without(refused))
+            new, disputed = places[new], places[disputed]
+            self._append(connection, stream, batch, variants, new)
             now = self._now()
-            rows = [_aside(batch, place, stream, keys, now) for place in disputed.tolist()]
-            add_quarantined(connection, self._tables.quarantine, rows)
+            rows = [_aside(batch, place, stream, ready.keys, now) for place in disputed.tolist()]
+            add_quarantined(connection, tables.quarantine, rows)
         self._ledger.stored(stream, number, runs)
-        self._remember(batch.experiment_id, new_variants)
+        self._remember(batch.experiment_id, assigned)
         return Outcome(len(new), len(places) - len(new) - len(disputed), len(disputed), refused)
 
     def _now(self) -> int:
         return int(self._clock().timestamp() * 1_000_000)
 
-    def _variants_of(
-        self, connection: Connection, experiment_id: str, users: Sequence[str]
-    ) -> tuple[Mapping[str, str], list[str | None]]:
-        """The variants of users, and those that are new here; who has none is assigned: recording is an exposure."""
+    def _assigned(self, connection: Connection, ready: _Ready) -> tuple[Mapping[str, str], Any]:
+        """Variants assigned here, because recording is an exposure, and those of all observations."""
+        if not ready.variants.null_count:
+            return {}, ready.variants
+        experiment_id = ready.batch.experiment_id
         known = self._variants.get(experiment_id, {})
-        found = list(map(known.get, users))
-        if None not in found:
-            return {}, found
-        unknown = [user for user, variant in zip(users, found, strict=True) if variant is None]
-        given = self._assign(connection, experiment_id, unknown)
-        return given, [given.get(user) if own is None else own for user, own in zip(users, found, strict=True)]
+        unknown = [user for user in ready.users.dictionary.to_pylist() if user not in known]
+        given = self._assign(connection, experiment_id, unknown) if unknown else {}
+        return given, _variants_of(ready.users, {**known, **given})
 
     def _remember(self, experiment_id: str, variants: Mapping[str, str]) -> None:
         if sum(map(len, self._variants.values())) + len(variants) > _REMEMBERED:
@@ -98,23 +116,22 @@ class ObservationStore:
         self._variants.setdefault(experiment_id, {}).update(variants)
 
     def _add_keys(
-        self, connection: Connection, stream: int, number: int, keys: EventKeys, places: Places
+        self, connection: Connection, stream: int, number: int, known: Distinct
     ) -> tuple[Places, Places, list[Run]]:
         """Keep the keys of new observations; return the places of these and of disputed ones, and the runs of keys."""
-        first, group = keys.taken(places).grouped()
-        events = keys.taken(places[first])
         runs = self._ledger.runs(connection, stream, number)
-        is_stored, payloads = self._ledger.find(connection, stream, number, runs, events)
-        left = self._ledger.add(connection, stream, number, runs, events.taken(~is_stored))
-        new = np.sort(places[first[~is_stored]])
-        return new, places[keys.payloads[places] != payloads[group]], left
+        is_stored, marks = self._ledger.find(connection, stream, number, runs, known.events)
+        left = self._ledger.add(connection, stream, number, runs, known.events.taken(~is_stored))
+        is_new = np.zeros(len(known.group), bool)
+        is_new[known.first[~is_stored]] = True
+        return np.flatnonzero(is_new), np.flatnonzero(known.marks != marks[known.group]), left
 
-    def _append(self, connection: Connection, stream: int, batch: Batch, own: Any, new: Places) -> None:
+    def _append(self, connection: Connection, stream: int, batch: Batch, variants: Any, new: Places) -> None:
         import pyarrow.compute as pc
 
         if not len(new):
             return
-        columns = batch.columns.append_column("variant", own)
+        columns = batch.columns.append_column("variant", variants)
         if len(new) < len(batch):
             columns = columns.take(new)
         columns = columns.set_column(
@@ -126,10 +143,11 @@ class ObservationStore:
         add_observations(connection, self._tables.observations, stream, wanted)
 
 
-def _texts(values: Sequence[str | None]) -> Any:
+def _variants_of(users: Any, known: Mapping[str, str]) -> Any:
+    """The variant of every observation's user, as far as it is known."""
     import pyarrow as pa
 
-    return pa.array(values, pa.string())
+    return pa.array(map(known.get, users.dictionary.to_pylist()), pa.string()).take(users.indices)
 
 
 def _refused(said: Any, own: Any) -> list[tuple[int, str]]:
@@ -150,8 +168,6 @@ def _reason(said: str | None, own: str | None) -> str:
 
 
 def _aside(batch: Batch, place: int, stream: int, keys: EventKeys, now: int) -> dict[str, Any]:
-    event, check, payload = (
-        getattr(keys, name)[place : place + 1].view(np.int64).item() for name in ("events", "checks", "payloads")
-    )
-    row = {"stream": stream, "event_key": event, "event_check": check, "payload_key": payload}
+    event, mark = (part[place : place + 1].view(np.int64).item() for part in (keys.events, keys.marks))
+    row = {"stream": stream, "event_key": event, "mark": mark}
     return {**row, "arrived_at": now, "observation": batch.row(place)}

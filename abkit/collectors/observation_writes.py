@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from abkit.collectors.copy_rows import copied_rows
+from abkit.collectors.copy_rows import copy_rows
 
 _ROWS_AT_ONCE: Final = 5_000
 _ROWS_IN_A_STATEMENT: Final = 100
@@ -31,10 +31,12 @@ class ObservationTables:
 
 def add_observations(connection: Connection, table: Table, stream: int, columns: dict[str, Any]) -> None:
     """Append rows; `columns` are Arrow arrays under the names of the table's other columns, in order."""
-    if connection.dialect.name == "postgresql":
-        _copy(connection, table, stream, columns)
-        return
+    import pyarrow as pa
+
     size = len(columns["user_id"])
+    if connection.dialect.name == "postgresql":
+        copy_rows(connection, table, {"stream": pa.repeat(pa.scalar(stream, pa.int64()), size), **columns})
+        return
     for start in range(0, size, _ROWS_AT_ONCE):
         parts = [_python(column.slice(start, _ROWS_AT_ONCE)) for column in columns.values()]
         length = min(_ROWS_AT_ONCE, size - start)
@@ -70,15 +72,3 @@ def add_quarantined(connection: Connection, table: Table, rows: Sequence[dict[st
     if rows:
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         connection.execute(dialect.insert(table).on_conflict_do_nothing(), list(rows))
-
-
-def _copy(connection: Connection, table: Table, stream: int, columns: dict[str, Any]) -> None:
-    import pyarrow as pa
-
-    rows = {"stream": pa.repeat(pa.scalar(stream, pa.int64()), len(columns["user_id"])), **columns}
-    quote = connection.dialect.identifier_preparer.quote
-    statement = f"COPY {quote(table.name)} ({', '.join(map(quote, rows))}) FROM STDIN (FORMAT binary)"
-    raw: Any = connection.connection.driver_connection
-    with raw.cursor() as cursor, cursor.copy(statement) as copy:
-        for part in copied_rows(rows):  # the server reads the one while the next is put together
-            copy.write(part)

@@ -3,8 +3,8 @@
 A `stream` is the observations of one experiment of one organization, as a number that follows from both ids: it leads
 every key and index here, as the two ids do elsewhere, in 8 bytes instead of 45. Observations have no unique index of
 their own, because keeping one over text costs a load thirteen times its speed, and over numbers still more than the
-rows themselves. Keys are kept as sorted runs instead, one for every batch, which are merged eight at a time; each run
-is cut into pieces by the first bits of its keys, so that looking for a few reads little.
+rows themselves. Keys are kept as sorted runs instead, one for every batch, which are merged sixty-four at a time; each
+run is cut into pieces by the first bits of its keys, so that looking for a few reads little.
 """
 
 from __future__ import annotations
@@ -73,8 +73,9 @@ key_pieces: Final = Table(
     Column("piece", Integer, nullable=False, comment="the first bits of its keys"),
     Column("run", BigInteger, nullable=False),
     Column("events", LargeBinary, nullable=False, comment="sorted uint64, little-endian"),
-    Column("marks", LargeBinary, nullable=False, comment="for each event, its second half and the payload's key"),
+    Column("marks", LargeBinary, nullable=False, comment="for each event, 32 more bits of it and 32 of the payload"),
     PrimaryKeyConstraint("stream", "level", "piece", "run"),
+    postgresql_with={"toast_tuple_target": 8160},  # a piece stays in its row
 )
 
 quarantine: Final = Table(
@@ -82,9 +83,8 @@ quarantine: Final = Table(
     metadata,
     Column("stream", BigInteger, nullable=False),
     Column("event_key", BigInteger, nullable=False),
-    Column("event_check", BigInteger, nullable=False),
-    Column("payload_key", BigInteger, nullable=False),
+    Column("mark", BigInteger, nullable=False),
     Column("arrived_at", BigInteger, nullable=False, comment="microseconds since 1970, UTC"),
     Column("observation", JSON, nullable=False),
-    PrimaryKeyConstraint("stream", "event_key", "event_check", "payload_key"),
+    PrimaryKeyConstraint("stream", "event_key", "mark"),
 )

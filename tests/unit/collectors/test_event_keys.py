@@ -1,6 +1,5 @@
 """Events are known again by their keys: in every form of the runs, next to other writers, and when keys collide."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from sqlalchemy import Engine, select
 from abkit.collectors import key_ledger
 from abkit.collectors import observations as loading
 from abkit.collectors.event_keys import EventKeys
+from abkit.collectors.hashes import hash_payloads, hash_texts
 from abkit.collectors.key_sieve import MOST_WORDS, Sieve, words_for
 from abkit.collectors.observation_batch import Batch
 from abkit.collectors.observation_columns import columns_of
@@ -28,14 +28,15 @@ random = np.random.default_rng(11)
 
 
 def some_keys(size: int) -> EventKeys:
-    return EventKeys(*(random.integers(0, 2**64, size, dtype=np.uint64) for _ in range(3)))
+    return EventKeys(*(random.integers(0, 2**64, size, dtype=np.uint64) for _ in range(2)))
 
 
 @pytest.fixture
 def small_levels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches of seven rows, and runs in pieces from the first level on."""
+    """Batches of seven rows, and runs in pieces from the first level on, of which a merge climbs one."""
     monkeypatch.setattr(loading, "_ROWS_IN_A_BATCH", 7)
     monkeypatch.setattr(key_ledger, "_FIRST_CUT", 0)
+    monkeypatch.setattr(key_ledger, "_CLIMBED", 1)
 
 
 def stored_runs(engine: Engine) -> list[tuple[int, int, int]]:
@@ -50,7 +51,7 @@ def test_merged_runs_hold_every_key(
 ) -> None:
     if not sifted:
         monkeypatch.setattr(key_ledger, "_SIFTED_ANYWAY", -(1 << 40))
-        monkeypatch.setattr(key_ledger, "_SMALLEST_PIECE", 0)
+        monkeypatch.setattr(key_ledger, "_READ_FOR_EACH", 0)
     rows = [row(number) for number in range(size)]
     assert collector(store).record_many(rows, experiment_id="e1").added == size
     runs = stored_runs(store)
@@ -71,6 +72,20 @@ def test_merged_runs_hold_every_key(
     assert count(store) == keys(store) == size
 
 
+@pytest.mark.parametrize("rows_at_once", [1, 256])
+def test_a_merge_that_climbs_two_levels_holds_every_key(
+    store: Engine, small_levels: None, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
+) -> None:
+    monkeypatch.setattr(key_ledger, "_CLIMBED", 2)
+    monkeypatch.setattr(key_ledger, "_ROWS_AT_ONCE", rows_at_once)
+    rows = [row(number) for number in range(500)]
+    assert collector(store).record_many(rows, experiment_id="e1").added == 500
+    assert sorted(Counter(level for level, _, _ in stored_runs(store)).items()) == [(0, 8), (2, 1)]
+    again = collector(store).record_many([*reversed(rows), row(500)], experiment_id="e1")
+    assert (again.added, again.repeated) == (1, 500)
+    assert count(store) == keys(store) == 501
+
+
 def test_what_another_process_stored_is_known(store: Engine, small_levels: None) -> None:
     one, other = collector(store), collector(store)
     for start in range(0, 600, 100):
@@ -89,7 +104,7 @@ def test_events_whose_keys_agree_in_half_are_different_events(
 
     def colliding(rows: object) -> EventKeys:
         found = usual(rows)
-        return EventKeys((found.events & np.uint64((1 << bits) - 1)) << np.uint64(62), found.checks, found.payloads)
+        return EventKeys((found.events & np.uint64((1 << bits) - 1)) << np.uint64(62), found.marks)
 
     monkeypatch.setattr(EventKeys, "of", staticmethod(colliding))
     one = collector(store)
@@ -131,9 +146,9 @@ def test_a_sieve_lets_every_key_pass_that_is_in_and_few_others() -> None:
     inside, outside = some_keys(size).events, some_keys(size).events
     sieve = Sieve(words_for(size))
     for part in np.array_split(inside, 7):
-        sieve.add(part)
+        sieve.add(np.sort(part))
     assert sieve.may_hold(inside).all()
-    assert sieve.may_hold(outside).mean() < 0.0002  # each one costs a batch a look at some thousand stored keys
+    assert sieve.may_hold(outside).mean() < 0.00005  # each one costs a batch a look at thousands of stored keys
     assert sieve.has_room(size)
     assert not sieve.has_room(10 * size)
     assert words_for(10**12) == MOST_WORDS
@@ -145,28 +160,44 @@ def test_matching_finds_what_is_there() -> None:
     places, there = stored.match(wanted)
     np.testing.assert_array_equal(stored.events[there], wanted.events[places])
     assert len(places) == len(range(10, 200, 7))
-    back = EventKeys.read(*stored.written())
-    for name in ("events", "checks", "payloads"):
-        np.testing.assert_array_equal(getattr(back, name), getattr(stored, name))
+    assert (np.diff(stored.events.astype(object)) >= 0).all()
+    pieces = zip(*(part.to_pylist() for part in stored.written(np.array([0, 3, 100]))), strict=True)
+    back = [EventKeys.read(*piece) for piece in pieces]
+    assert [len(piece) for piece in back] == [3, 97, len(stored) - 100]
+    for name in ("events", "marks"):
+        np.testing.assert_array_equal(np.concatenate([getattr(piece, name) for piece in back]), getattr(stored, name))
+
+
+def test_keys_that_differ_in_their_last_bits_are_merged_in_order() -> None:
+    events = np.uint64(7 << 40) + random.permutation(5000).astype(np.uint64)
+    found = EventKeys.merged([EventKeys(events[:2000], events[:2000]), EventKeys(events[2000:], events[2000:])])
+    np.testing.assert_array_equal(found.events, np.sort(events))
+    np.testing.assert_array_equal(found.marks, found.events)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=30), st.integers(1, 2**60))
 def test_the_first_of_each_event_stands_for_it(pairs: list[tuple[int, int]], scale: int) -> None:
     events, checks = np.array(pairs, np.uint64).reshape(-1, 2).T
-    first, group = EventKeys(events * np.uint64(scale), checks, checks).grouped()
-    assert [pairs[place] for place in first] == sorted(set(pairs))
-    assert [pairs.index(pair) for pair in pairs] == first[group].tolist()
+    payloads = np.arange(len(pairs), dtype=np.uint64)
+    keys = EventKeys(events * np.uint64(scale), checks << np.uint64(32) | payloads)
+    found = keys.distinct()
+    assert [pairs[place] for place in found.first] == sorted(set(pairs))
+    assert [pairs.index(pair) for pair in pairs] == found.first[found.group].tolist()
+    np.testing.assert_array_equal(found.events.marks, keys.marks[found.first])
+    np.testing.assert_array_equal(found.marks, keys.marks)
 
 
-def test_keys_stay_as_they_are() -> None:
-    """What is stored is known again by these numbers: md5 of the texts, as any other language has it."""
-    one = Batch.of([(1, read_row(row(1), "e1")), (2, read_row(row(2, event_id=None), "e1"))])
-    found = EventKeys.of(one.columns)
-    halves = zip(found.events.tolist(), found.checks.tolist(), strict=True)
-    bits = np.float64(0.5).view(np.int64)
-    for (event, check), text in zip(halves, ("id:event-1", f"u2\0cost\0{bits}@1795255200000000"), strict=True):
-        assert (event << 64 | check).to_bytes(16, "little") == hashlib.md5(text.encode()).digest()
-    assert found.payloads[1] == found.events[1]
+def test_keys_come_from_the_id_or_from_what_was_observed() -> None:
+    rows = [row(1), row(2, event_id=None), row(1, value=7.0)]
+    columns = Batch.of([(line, read_row(one, "e1")) for line, one in enumerate(rows)]).columns
+    found = EventKeys.of(columns)
+    named, nameless = hash_texts(pa.array(["event-1"]), (1, 2)), hash_payloads(columns[1:2], (3, 4))
+    for place, (event, check) in enumerate([named, nameless, named]):
+        assert found.events[place] == event
+        assert found.checks[place] == check >> np.uint64(32)
+    payloads = hash_payloads(columns, (5,))[0] >> np.uint64(32)
+    np.testing.assert_array_equal(found.marks & np.uint64(2**32 - 1), payloads)
+    assert len(set(payloads.tolist())) == 3
 
 
 texts = st.sampled_from(["u1", "é", "", "7", "a\0", "x" * 201, None, 7, True, 1.5])

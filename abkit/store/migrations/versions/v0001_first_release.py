@@ -171,21 +171,19 @@ def _create_observations() -> None:
             "marks",
             sa.LargeBinary(),
             nullable=False,
-            comment="for each event, its second half and the payload's key",
+            comment="for each event, 32 more bits of it and 32 of the payload",
         ),
         sa.PrimaryKeyConstraint("stream", "level", "piece", "run", name=op.f("pk_observation_key_pieces")),
+        postgresql_with={"toast_tuple_target": 8160},
     )
     op.create_table(
         "observation_quarantine",
         sa.Column("stream", sa.BigInteger(), nullable=False),
         sa.Column("event_key", sa.BigInteger(), nullable=False),
-        sa.Column("event_check", sa.BigInteger(), nullable=False),
-        sa.Column("payload_key", sa.BigInteger(), nullable=False),
+        sa.Column("mark", sa.BigInteger(), nullable=False),
         sa.Column("arrived_at", sa.BigInteger(), nullable=False, comment="microseconds since 1970, UTC"),
         sa.Column("observation", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "stream", "event_key", "event_check", "payload_key", name=op.f("pk_observation_quarantine")
-        ),
+        sa.PrimaryKeyConstraint("stream", "event_key", "mark", name=op.f("pk_observation_quarantine")),
     )
     op.create_table(
         "observation_streams",
