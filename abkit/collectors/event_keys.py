@@ -54,11 +54,14 @@ class EventKeys:
         return cls(np.frombuffer(events, "<u8"), np.frombuffer(marks, "<u8"))
 
     @classmethod
-    def merged(cls, parts: Sequence[EventKeys]) -> EventKeys:
-        """Return all of these in order."""
-        whole = cls(np.concatenate([part.events for part in parts]), np.concatenate([part.marks for part in parts]))
-        found = whole.taken(_order(whole.events))
-        return found if _is_sorted(found.events) else whole.taken(np.argsort(whole.events))
+    def joined(cls, parts: Sequence[EventKeys]) -> EventKeys:
+        """Return all of these, one after the other."""
+        return cls(np.concatenate([part.events for part in parts]), np.concatenate([part.marks for part in parts]))
+
+    def in_order(self) -> EventKeys:
+        """Return these sorted by event."""
+        found = self.taken(_order(self.events))
+        return found if _is_sorted(found.events) else self.taken(np.argsort(self.events))
 
     def written(self, starts: Places) -> tuple[Any, Any]:
         """Return events and marks as Arrow arrays of bytes, cut at these places."""

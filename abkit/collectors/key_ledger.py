@@ -1,9 +1,10 @@
-"""Which events are stored: their keys as sorted runs, one for each batch, merged sixty-four at a time.
+"""Which events are stored: their keys as sorted runs, one for each batch, merged sixty-four or eight at a time.
 
 A batch looks only for those of its events that the sieve cannot rule out, so that new events cost no reading, and
-storing its keys costs a few bytes each, once, and again when there are sixty-four times as many. Levels go by powers of
-eight, of which a merge climbs two, and a run at level n is cut into 8 ** (n - 2) pieces by the first bits of its keys:
-small enough that PostgreSQL keeps each in its row, and that looking for one event reads little.
+storing its keys costs a few bytes each, once, and again whenever there are many times as many. Levels go by powers of
+eight, and a run at level n is cut into 8 ** (n - 2) pieces by the first bits of its keys: small enough that PostgreSQL
+keeps each in its row, and that looking for one event reads little. The more runs there are of a level the more is read
+for each event, and so there are fewer of them where the sieve is full.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from abkit.collectors.key_query import (
 )
 from abkit.collectors.key_sieve import MOST_WORDS, Sieve, words_for
 
-_CLIMBED = 2
+_MOST_RUNS = 64
+_MOST_RUNS_TO_READ = 8
+_SIFTED_WELL = 2 * MOST_WORDS
 _FIRST_CUT = 2
 _ROWS_AT_ONCE = 256
 _READ_FOR_EACH = 1 << 12
@@ -61,7 +64,7 @@ class KeyLedger:
             for pieces in _some(np.unique(place), count):
                 asked = suspects[np.searchsorted(place, pieces[0]) : np.searchsorted(place, pieces[-1], "right")]
                 stored = self._read(connection, stream, level, pieces)
-                these, there = stored.match(keys.taken(asked))
+                there, these = keys.taken(asked).match(stored)
                 found[asked[these]] = True
                 marks[asked[these]] = stored.marks[there]
             suspects = suspects[~found[suspects]]
@@ -71,17 +74,18 @@ class KeyLedger:
         """Keep sorted keys that were not found, and return the runs that are there now."""
         if not len(keys):
             return list(runs)
-        level = (len(keys).bit_length() - 1) // 3
+        level, size = _level(len(keys)), len(keys)
         self._write(connection, stream, level, batch, keys)
-        write_run(connection, self._runs, stream, (level, batch, len(keys)))
+        write_run(connection, self._runs, stream, (level, batch, size))
         sieve = self._sieves.get(stream)
         if sieve is not None:
             sieve.add(keys.events)
-        size = len(keys)
-        while len(full := [before for at, _, before in runs if at == level]) + 1 >= 8**_CLIMBED:
-            self._merge(connection, stream, level, batch)
+        most = _MOST_RUNS if sum(size for _, _, size in runs) < _SIFTED_WELL else _MOST_RUNS_TO_READ
+        while len(full := [before for at, _, before in runs if at == level]) + 1 >= most:
             runs = [run for run in runs if run[0] != level]
-            level, size = level + _CLIMBED, size + sum(full)
+            size += sum(full)
+            self._merge(connection, stream, level, (_level(size), batch, len(full) + 1))
+            level = _level(size)
             write_run(connection, self._runs, stream, (level, batch, size))
         return [*runs, (level, batch, size)]
 
@@ -114,9 +118,9 @@ class KeyLedger:
         return sieve
 
     def _read(self, connection: Connection, stream: int, level: int, pieces: Places) -> EventKeys:
-        """Events in these pieces of all runs, in order."""
+        """Events in these pieces of all runs."""
         found = read_pieces(connection, self._pieces, stream, level, pieces.tolist())
-        return EventKeys.merged([EventKeys.read(b"", b""), *(EventKeys.read(*parts) for parts in found)])
+        return EventKeys.joined([EventKeys.read(b"", b""), *(EventKeys.read(*parts) for parts in found)])
 
     def _write(self, connection: Connection, stream: int, level: int, run: int, keys: EventKeys) -> None:
         import pyarrow as pa
@@ -133,11 +137,16 @@ class KeyLedger:
         columns |= dict(zip(("events", "marks"), keys.written(starts), strict=True))
         write_pieces(connection, self._pieces, columns)
 
-    def _merge(self, connection: Connection, stream: int, level: int, run: int) -> None:
-        """Write the runs of a level as one of a higher level, some pieces at a time."""
-        for pieces in _some(np.arange(1 << _bits(level)), 8**_CLIMBED):
-            self._write(connection, stream, level + _CLIMBED, run, self._read(connection, stream, level, pieces))
+    def _merge(self, connection: Connection, stream: int, level: int, merged: Run) -> None:
+        """Write the runs of a level as one, some pieces at a time; `merged` is its level and number, and how many."""
+        to, run, count = merged
+        for pieces in _some(np.arange(1 << _bits(level)), count):
+            self._write(connection, stream, to, run, self._read(connection, stream, level, pieces).in_order())
         drop_level(connection, (self._runs, self._pieces), stream, level)
+
+
+def _level(size: int) -> int:
+    return (size.bit_length() - 1) // 3
 
 
 def _some(pieces: Places, runs: int) -> Iterator[Places]:

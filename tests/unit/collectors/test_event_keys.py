@@ -33,10 +33,10 @@ def some_keys(size: int) -> EventKeys:
 
 @pytest.fixture
 def small_levels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches of seven rows, and runs in pieces from the first level on, of which a merge climbs one."""
+    """Batches of seven rows, and runs in pieces from the first level on, merged eight at a time."""
     monkeypatch.setattr(loading, "_ROWS_IN_A_BATCH", 7)
     monkeypatch.setattr(key_ledger, "_FIRST_CUT", 0)
-    monkeypatch.setattr(key_ledger, "_CLIMBED", 1)
+    monkeypatch.setattr(key_ledger, "_MOST_RUNS", 8)
 
 
 def stored_runs(engine: Engine) -> list[tuple[int, int, int]]:
@@ -72,11 +72,26 @@ def test_merged_runs_hold_every_key(
     assert count(store) == keys(store) == size
 
 
+def test_where_the_sieve_is_full_runs_are_merged_earlier(
+    store: Engine, small_levels: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_ledger, "_MOST_RUNS", 64)
+    monkeypatch.setattr(key_ledger, "_SIFTED_WELL", 7 * 40)
+    rows = [row(number) for number in range(7 * 100)]
+    assert collector(store).record_many(rows, experiment_id="e1").added == 700
+    runs = stored_runs(store)
+    assert [length for level, _, length in runs if level == 2] == [7 * 41]
+    assert max(Counter(level for level, _, _ in runs).values()) < 8
+    assert all(8**level <= length < 8 ** (level + 1) for level, _, length in runs)
+    assert collector(store).record_many(rows, experiment_id="e1").repeated == 700
+    assert count(store) == keys(store) == 700
+
+
 @pytest.mark.parametrize("rows_at_once", [1, 256])
-def test_a_merge_that_climbs_two_levels_holds_every_key(
+def test_sixty_four_runs_are_merged_at_once(
     store: Engine, small_levels: None, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
 ) -> None:
-    monkeypatch.setattr(key_ledger, "_CLIMBED", 2)
+    monkeypatch.setattr(key_ledger, "_MOST_RUNS", 64)
     monkeypatch.setattr(key_ledger, "_ROWS_AT_ONCE", rows_at_once)
     rows = [row(number) for number in range(500)]
     assert collector(store).record_many(rows, experiment_id="e1").added == 500
@@ -155,8 +170,8 @@ def test_a_sieve_lets_every_key_pass_that_is_in_and_few_others() -> None:
 
 
 def test_matching_finds_what_is_there() -> None:
-    stored = EventKeys.merged([some_keys(size) for size in (40, 0, 300)])
-    wanted = EventKeys.merged([stored.taken(slice(10, 200, 7)), some_keys(50)])
+    stored = EventKeys.joined([some_keys(size) for size in (40, 0, 300)]).in_order()
+    wanted = EventKeys.joined([some_keys(50), stored.taken(slice(10, 200, 7))])
     places, there = stored.match(wanted)
     np.testing.assert_array_equal(stored.events[there], wanted.events[places])
     assert len(places) == len(range(10, 200, 7))
@@ -170,7 +185,7 @@ def test_matching_finds_what_is_there() -> None:
 
 def test_keys_that_differ_in_their_last_bits_are_merged_in_order() -> None:
     events = np.uint64(7 << 40) + random.permutation(5000).astype(np.uint64)
-    found = EventKeys.merged([EventKeys(events[:2000], events[:2000]), EventKeys(events[2000:], events[2000:])])
+    found = EventKeys(events, events).in_order()
     np.testing.assert_array_equal(found.events, np.sort(events))
     np.testing.assert_array_equal(found.marks, found.events)
 
