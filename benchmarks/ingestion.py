@@ -1,8 +1,8 @@
 """Ingestion with idempotency against plain inserts of the same rows without any.
 
 SQLite: executemany into a table without an index, in CPU seconds of this process. PostgreSQL: binary COPY into one, in
-seconds by the clock, because the server is a process of its own. The same rows go to each in turn, a batch at a
-time: to the plain insert as the tuples that its driver takes, to abkit as dicts or as a frame. Memory is measured
+seconds by the clock, because the server is a process of its own. The same rows go to each in turn, a load at a time, in
+one call: to the plain insert as the tuples that its driver takes, to abkit as dicts or as a frame. Memory is measured
 first, before anything has left room that could be used again.
 """
 
@@ -34,6 +34,7 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 EXPERIMENT = "2c4e1b1e-8f5f-4d0a-9a61-0b7f0c3f6a11"
 USERS = 50_000
 BATCH = 30_000  # as many as a load stores in one transaction
+LOAD = 200_000
 Row = dict[str, Any]
 Load = Callable[[Any], None]
 Shape = Callable[[list[Row]], Any]
@@ -111,12 +112,14 @@ def extra_memory(url: str, size: int) -> float:
     return extra_mebibytes(lambda: one.record_many(rows(size), experiment_id="the-same-rows-streamed"))
 
 
-def in_turn(size: int, first: int, own: Load, plain: Load, shape: Shape, clock: str) -> tuple[list[Spent], list[Spent]]:
-    """A batch of rows by each in turn, from row `first` on; the first batch does not count."""
+def in_turn(
+    size: int, first: int, each: int, own: Load, plain: Load, shape: Shape, clock: str
+) -> tuple[list[Spent], list[Spent]]:
+    """A load of rows by each in turn, from row `first` on; the first load does not count."""
     mine, theirs = [], []
     time = str(NOW) if clock == "cpu" else NOW  # SQLite has no times
-    for start in range(first, first + size, BATCH):
-        given = list(rows(BATCH, start))
+    for start in range(first, first + size, each):
+        given = list(rows(min(each, first + size - start), start))
         values = [(EXPERIMENT, r["user_id"], r["metric_type"], r["value"], time) for r in given]
         theirs.append(timed(partial(plain, values)))
         mine.append(timed(partial(own, shape(given))))
@@ -135,14 +138,16 @@ def stored(url: str, size: int, kind: str, goal: float, plain: Load, clock: str)
         single.close()
 
     many(rows(USERS, -USERS))  # all users are known from here on
-    for what, number, first, own, shape in (
-        ("new rows as dicts", size, 0, many, list),
-        ("new rows as a frame", size, size, many, pa.Table.from_pylist),
-        ("the same rows again", size, 0, many, list),
-        ("rows one by one", size // 5, 2 * size, each, list),
+    few = size // 5
+    for what, number, first, load, own, shape in (
+        ("new rows as dicts", size, 0, LOAD, many, list),
+        ("new rows as a frame", size, size, LOAD, many, pa.Table.from_pylist),
+        ("new rows as dicts, one batch a call", few, 2 * size, BATCH, many, list),
+        ("the same rows again", few, 0, BATCH, many, list),
+        ("rows one by one", few, 2 * size + few, BATCH, each, list),
     ):
-        limits = {"goal": 1 / goal, "goal_mib": 64, "extra_mib": extra} if what.startswith("new") else {}
-        mine, theirs = in_turn(number, first, own, plain, shape, clock)
+        limits = {"goal": 1 / goal, "goal_mib": 64, "extra_mib": extra} if load == LOAD else {}
+        mine, theirs = in_turn(number, first, load, own, plain, shape, clock)
         name = f"ingestion into {kind}: {what}, against plain inserts"
         yield from_rounds(name, mine, theirs, clock=clock, rows=number, **limits)
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abkit.collectors.hashes import Numbers, hash_payloads, hash_texts
-
-Places = NDArray[np.int64]
+from abkit.collectors.key_query import Places
 
 _HALF: Final = np.uint64(32)
 _NAMED, _NAMELESS, _PAYLOAD = (1, 2), (3, 4), (5,)  # seeds

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Table
 
-from abkit.collectors.event_keys import EventKeys, Places
+from abkit.collectors.event_keys import EventKeys
 from abkit.collectors.hashes import Numbers
 from abkit.collectors.key_query import (
+    Places,
     Run,
     drop_level,
     read_events,
@@ -33,7 +34,7 @@ _MOST_RUNS = 64
 _MOST_RUNS_TO_READ = 8
 _SIFTED_WELL = 2 * MOST_WORDS
 _FIRST_CUT = 2
-_ROWS_AT_ONCE = 256
+_ROWS_AT_ONCE = 128
 _READ_FOR_EACH = 1 << 12
 _SIFTED_ANYWAY = 1 << 18
 _MOST_REMEMBERED = 1_000
@@ -118,8 +119,8 @@ class KeyLedger:
         return sieve
 
     def _read(self, connection: Connection, stream: int, level: int, pieces: Places) -> EventKeys:
-        """Events in these pieces of all runs."""
-        found = read_pieces(connection, self._pieces, stream, level, pieces.tolist())
+        """Events of all runs in these pieces."""
+        found = read_pieces(connection, self._pieces, stream, level, pieces)
         return EventKeys.joined([EventKeys.read(b"", b""), *(EventKeys.read(*parts) for parts in found)])
 
     def _write(self, connection: Connection, stream: int, level: int, run: int, keys: EventKeys) -> None:
@@ -150,7 +151,7 @@ def _level(size: int) -> int:
 
 
 def _some(pieces: Places, runs: int) -> Iterator[Places]:
-    """As many pieces at once as are read without taking much memory, where there are so many runs of each."""
+    """As many pieces as are read at once, fewer where there are more runs of each."""
     step = max(_ROWS_AT_ONCE // runs, 1)
     return (pieces[start : start + step] for start in range(0, len(pieces), step))
 

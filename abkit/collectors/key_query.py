@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, insert, select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from abkit.collectors.copy_rows import copy_rows
 
+Places = NDArray[np.int64]
 Run = tuple[int, int, int]
 """Level, number and size."""
 
@@ -46,17 +50,39 @@ def read_events(connection: Connection, pieces: Table, stream: int, run: Run) ->
 
 
 def read_pieces(
-    connection: Connection, pieces: Table, stream: int, level: int, which: Sequence[int]
+    connection: Connection, pieces: Table, stream: int, level: int, which: Places
 ) -> list[tuple[bytes, bytes]]:
-    """Return the same pieces of all runs of a level."""
+    """Return pieces of all runs of a level; `which` are sorted."""
+    spans = np.split(which, np.flatnonzero(np.diff(which) > 1) + 1)
+    same = {"stream": stream, "level": level}
+    values = [{**same, "first": int(span[0]), "last": int(span[-1])} for span in spans if len(span)]
+    if connection.dialect.name == "postgresql":
+        return _read_binary(connection.connection.driver_connection, _postgresql_statement(pieces), values)
+    statement = _pieces_statement(pieces)
+    return [(row.events, row.marks) for one in values for row in connection.execute(statement, one)]
+
+
+def _read_binary(connection: Any, statement: str, values: list[dict[str, int]]) -> list[tuple[bytes, bytes]]:
+    """All that is asked for in one round trip, and bytes as they are instead of as twice as many digits."""
+    found: list[tuple[bytes, bytes]] = []
+    with connection.cursor(binary=True) as cursor:
+        cursor.executemany(statement, values, returning=True)
+        for one in cursor.results():
+            found += one.fetchall()
+    return found
+
+
+@cache
+def _pieces_statement(pieces: Table) -> Select[Any]:
+    """A range, not a list: PostgreSQL, which does not know how much was stored just now, reads all for a list."""
     c = pieces.c
-    statement = select(c.events, c.marks).where(c.stream == stream, c.level == level, c.piece.in_(which))
-    if connection.dialect.name != "postgresql":
-        return [(row.events, row.marks) for row in connection.execute(statement)]
-    asked = statement.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
-    raw: Any = connection.connection.driver_connection
-    with raw.cursor(binary=True) as cursor:  # else bytes come as twice as many digits
-        return cursor.execute(str(asked), asked.params).fetchall()  # type: ignore[no-any-return]
+    of_level = (c.stream == bindparam("stream"), c.level == bindparam("level"))
+    return select(c.events, c.marks).where(*of_level, c.piece.between(bindparam("first"), bindparam("last")))
+
+
+@cache
+def _postgresql_statement(pieces: Table) -> str:
+    return str(_pieces_statement(pieces).compile(dialect=postgresql.psycopg.dialect()))  # type: ignore[no-untyped-call]
 
 
 def write_pieces(connection: Connection, pieces: Table, columns: dict[str, Any]) -> None:

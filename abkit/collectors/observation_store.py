@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
-from abkit.collectors.event_keys import Distinct, EventKeys, Places
+from abkit.collectors.event_keys import Distinct, EventKeys
 from abkit.collectors.key_ledger import KeyLedger
-from abkit.collectors.key_query import Run, next_batch
+from abkit.collectors.key_query import Places, Run, next_batch
 from abkit.collectors.observation_batch import Batch
 from abkit.collectors.observation_writes import ObservationTables, add_observations, add_quarantined
 from abkit.collectors.stream import stream_of
