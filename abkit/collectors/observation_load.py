@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 from abkit.collectors.observation_batch import BadRow, Batch, Pending
 from abkit.collectors.observation_store import ObservationStore, Outcome
@@ -35,14 +35,22 @@ class Load:
         self._pending = Pending(rows_in_a_batch, _BYTES_IN_A_BATCH)
         self._worker = ThreadPoolExecutor(1) if overlaps else None
         self._storing: tuple[Batch, Future[Outcome]] | None = None
+        self._usual_memory: Any = None
         self.done = Recorded()
 
     def __enter__(self) -> Load:
+        import pyarrow as pa
+
+        self._usual_memory = pa.default_memory_pool()
+        pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps 28 MiB of what another thread has let go
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        import pyarrow as pa
+
         if self._worker is not None:
             self._worker.shutdown()
+        pa.set_memory_pool(self._usual_memory)
 
     def add(self, batches: Sequence[Batch], bad: Sequence[BadRow]) -> None:
         """Take what was read."""

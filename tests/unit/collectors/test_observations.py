@@ -10,7 +10,7 @@ import textwrap
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -724,3 +724,19 @@ def test_reading_a_row_reads_what_a_batch_reads() -> None:
     with pytest.raises(BadRowError, match="experiment_id: is missing"):
         read_row(row(1), None)
     assert read_row({**row(1), "user_id": 7}, "e1").user_id == "7"
+
+
+def test_a_load_leaves_arrow_the_memory_it_had(store: Engine) -> None:
+    usual = pa.default_memory_pool().backend_name
+    seen = set()
+
+    def rows() -> Iterator[dict[str, object]]:
+        for number in range(3):
+            seen.add(pa.default_memory_pool().backend_name)
+            yield row(number)
+
+    collector(store).record_many(rows(), experiment_id="e1")
+    with pytest.raises(DataError):
+        collector(store).record_many([{}], experiment_id="e1", max_errors=0)
+    assert seen == {"system"}
+    assert pa.default_memory_pool().backend_name == usual
