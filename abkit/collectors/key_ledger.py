@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ class KeyLedger:
     def __init__(self, runs: Table, pieces: Table) -> None:
         self._runs, self._pieces = runs, pieces
         self._sieves: dict[int, Sieve] = {}
+        self._lock = Lock()  # streams are stored next to each other
         self._left: dict[int, tuple[int, list[Run]]] = {}
 
     def runs(self, connection: Connection, stream: int, batch: int) -> list[Run]:
@@ -102,20 +104,23 @@ class KeyLedger:
     def _sieve(self, connection: Connection, stream: int, batch: int, runs: Sequence[Run], asked: int) -> Sieve | None:
         """The sieve of a stream with all stored keys in it; None where looking for a few keys reads less."""
         size = sum(size for _, _, size in runs)
-        sieve = self._sieves.pop(stream, None)
+        with self._lock:
+            sieve = self._sieves.pop(stream, None)
         if sieve is None or sieve.batches >= batch or not sieve.has_room(size + asked):
             if asked * _READ_FOR_EACH + _SIFTED_ANYWAY < size:
                 return None
             del sieve  # the old one is let go first: two of them are too much
             words = words_for(4 * size + asked)
-            while self._sieves and sum(map(len, self._sieves.values())) + words > MOST_WORDS:
-                self._sieves.pop(next(iter(self._sieves)))
+            with self._lock:
+                while self._sieves and sum(map(len, self._sieves.values())) + words > MOST_WORDS:
+                    self._sieves.pop(next(iter(self._sieves)))
             sieve = Sieve(words)
         for run in runs:
             if run[1] > sieve.batches:
                 for events in read_events(connection, self._pieces, stream, run):
                     sieve.add(np.frombuffer(events, "<u8"))
-        self._sieves[stream] = sieve
+        with self._lock:
+            self._sieves[stream] = sieve
         return sieve
 
     def _read(self, connection: Connection, stream: int, level: int, pieces: Places) -> EventKeys:
@@ -142,7 +147,9 @@ class KeyLedger:
         """Write the runs of a level as one, some pieces at a time; `merged` is its level and number, and how many."""
         to, run, count = merged
         for pieces in _some(np.arange(1 << _bits(level)), count):
-            self._write(connection, stream, to, run, self._read(connection, stream, level, pieces).in_order())
+            keys = self._read(connection, stream, level, pieces)
+            if len(keys):
+                self._write(connection, stream, to, run, keys.in_order())
         drop_level(connection, (self._runs, self._pieces), stream, level)
 
 

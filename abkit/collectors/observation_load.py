@@ -41,8 +41,10 @@ class Load:
     def __enter__(self) -> Load:
         import pyarrow as pa
 
-        self._usual_memory = pa.default_memory_pool()
-        pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps 28 MiB of what another thread has let go
+        usual = pa.default_memory_pool()
+        if usual.backend_name != "system":  # another load may be on its way
+            self._usual_memory = usual
+            pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps 28 MiB of what another thread has let go
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -50,7 +52,8 @@ class Load:
 
         if self._worker is not None:
             self._worker.shutdown()
-        pa.set_memory_pool(self._usual_memory)
+        if self._usual_memory is not None:
+            pa.set_memory_pool(self._usual_memory)
 
     def add(self, batches: Sequence[Batch], bad: Sequence[BadRow]) -> None:
         """Take what was read."""

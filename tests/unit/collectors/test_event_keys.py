@@ -1,5 +1,6 @@
 """Events are known again by their keys: in every form of the runs, next to other writers, and when keys collide."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from abkit.collectors import key_ledger
 from abkit.collectors import observations as loading
 from abkit.collectors.event_keys import EventKeys
 from abkit.collectors.hashes import hash_payloads, hash_texts
+from abkit.collectors.key_ledger import KeyLedger
 from abkit.collectors.key_sieve import MOST_WORDS, Sieve, words_for
 from abkit.collectors.observation_batch import Batch
 from abkit.collectors.observation_columns import columns_of
@@ -70,6 +72,22 @@ def test_merged_runs_hold_every_key(
     changed = collector(store).record_many([{**one, "value": -1.0} for one in rows[::10]], experiment_id="e1")
     assert (changed.added, changed.quarantined) == (0, size // 10)
     assert count(store) == keys(store) == size
+
+
+def test_pieces_without_keys_are_merged_too(store: Engine, small_levels: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends events can choose ids whose hashes begin alike."""
+    usual: Callable[..., EventKeys] = EventKeys.of
+
+    def alike(rows: object) -> EventKeys:
+        found = usual(rows)
+        return EventKeys(found.events >> np.uint64(3), found.marks)
+
+    monkeypatch.setattr(EventKeys, "of", staticmethod(alike))
+    monkeypatch.setattr(key_ledger, "_ROWS_AT_ONCE", 1)
+    rows = [row(number) for number in range(600)]
+    assert collector(store).record_many(rows, experiment_id="e1").added == 600
+    assert collector(store).record_many(rows, experiment_id="e1").repeated == 600
+    assert count(store) == keys(store) == 600
 
 
 def test_where_the_sieve_is_full_runs_are_merged_earlier(
@@ -154,6 +172,32 @@ def test_many_experiments_share_the_memory_of_sieves(store: Engine, monkeypatch:
             got = one.record_many([row(n) for n in range(50)], experiment_id=f"e{number}")
             assert (got.added, got.repeated) == ((50, 0), (0, 50))[attempt]
     assert len(one._store._ledger._sieves) == 3
+
+
+def test_experiments_that_are_loaded_at_once_take_turns_with_the_sieves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_ledger, "MOST_WORDS", 3 << 12)
+    ledger = KeyLedger(key_runs, key_pieces)
+
+    def sieve(stream: int) -> None:
+        ledger._sieve(None, stream, 1, [], 50)
+
+    for stream in range(3):
+        sieve(stream)
+    others: list[threading.Thread] = []
+    usual = Sieve.__len__
+
+    def interrupted(one: Sieve) -> int:
+        if not others:
+            others.append(threading.Thread(target=sieve, args=(8,)))
+            others[0].start()
+            others[0].join(0.2)
+        return usual(one)
+
+    monkeypatch.setattr(Sieve, "__len__", interrupted)
+    sieve(7)
+    others[0].join()
+    assert len(ledger._sieves) == 3
+    assert {7, 8} < set(ledger._sieves)
 
 
 def test_a_sieve_lets_every_key_pass_that_is_in_and_few_others() -> None:

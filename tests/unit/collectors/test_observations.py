@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,10 +26,12 @@ from abkit.assignment import Split
 from abkit.collectors import Source, collect
 from abkit.collectors import observations as loading
 from abkit.collectors.copy_rows import copied_rows
+from abkit.collectors.observation_load import Load
 from abkit.collectors.observation_rows import BadRowError, read_row
 from abkit.collectors.observation_writes import ObservationTables
 from abkit.collectors.observations import MetricsCollector
 from abkit.collectors.observed import observed_source
+from abkit.collectors.recorded import RejectFile
 from abkit.errors import DataError, DefinitionError, NotFoundError, ParameterError, StoreError
 from abkit.models import Data, Experiment, Mean, Proportion, Quantile, Ratio, Variant
 from abkit.snapshot import MetricMoments, NotCollected
@@ -739,4 +741,14 @@ def test_a_load_leaves_arrow_the_memory_it_had(store: Engine) -> None:
     with pytest.raises(DataError):
         collector(store).record_many([{}], experiment_id="e1", max_errors=0)
     assert seen == {"system"}
+    assert pa.default_memory_pool().backend_name == usual
+
+
+def test_loads_that_overlap_leave_arrow_the_memory_it_had(store: Engine) -> None:
+    usual = pa.default_memory_pool().backend_name
+    one, other = (Load(collector(store)._store, RejectFile(None), None, 10, False) for _ in range(2))
+    with ExitStack() as first, ExitStack() as second:
+        first.enter_context(one)
+        second.enter_context(other)
+        first.close()
     assert pa.default_memory_pool().backend_name == usual
