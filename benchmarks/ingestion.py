@@ -3,15 +3,17 @@
 SQLite: executemany into a table without an index, in CPU seconds of this process. PostgreSQL: binary COPY into one, in
 seconds by the clock, because the server is a process of its own. The same rows go to each in turn, a load at a time, in
 one call: to the plain insert as the tuples that its driver takes, to abkit as dicts or as a frame. Memory is measured
-first, before anything has left room that could be used again.
+in a process of its own.
 """
 
 import argparse
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +129,8 @@ def in_turn(
 
 
 def stored(url: str, size: int, kind: str, goal: float, plain: Load, clock: str) -> Iterator[dict[str, Any]]:
-    extra = extra_memory(url, size)
+    with ProcessPoolExecutor(1, get_context("spawn")) as fresh:  # nothing there has left room that could be used again
+        extra = fresh.submit(extra_memory, url, size).result()
     one = collector(url)
     many = partial(one.record_many, experiment_id=EXPERIMENT)
 

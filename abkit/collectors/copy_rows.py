@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table
 
 _SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, no extension of the header
 _END: Final = (-1).to_bytes(2, "big", signed=True)
-_ROWS_AT_ONCE: Final = 10_000
+_ROWS_AT_ONCE: Final = 5_000
 _NUMBERS: Final = {"int32": ">i4", "int64": ">i8", "double": ">f8"}
 
 
