@@ -22,7 +22,7 @@ def hash_texts(texts: Any, seeds: Sequence[int]) -> Numbers:
 
     A text enters by its length and then eight bytes at a time, little-endian, the last ones filled up with zeros. Each
     is added to the state by exclusive or, and the state mixed by the finalizer of MurmurHash3 (Appleby 2011), which
-    takes no two states to the same. That keeps apart what nobody made to agree, ten times as fast as md5; whoever
+    takes no two states to the same. That keeps apart what nobody made to agree, in a third of the time of md5; whoever
     wants two events to be taken for one need only send the same id.
 
     Parameters
@@ -58,6 +58,13 @@ def hash_payloads(rows: Any, seeds: Sequence[int]) -> Numbers:
     Returns
     -------
     uint64 array, seeds × rows
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> rows = {"user_id": ["u1"] * 2, "metric_type": ["cost"] * 2, "value": [1.5, 1.25], "observed_at": [0, 0]}
+    >>> len(np.unique(hash_payloads(pa.table(rows), [1])))
+    2
     """
     import pyarrow.compute as pc
 

@@ -67,8 +67,9 @@ def _read_binary(connection: Any, statement: str, values: list[dict[str, int]]) 
     found: list[tuple[bytes, bytes]] = []
     with connection.cursor(binary=True) as cursor:
         cursor.executemany(statement, values, returning=True)
-        for one in cursor.results():
-            found += one.fetchall()
+        found += cursor.fetchall()
+        while cursor.nextset():
+            found += cursor.fetchall()
     return found
 
 
