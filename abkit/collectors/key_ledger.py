@@ -112,16 +112,20 @@ class KeyLedger:
             del sieve  # the old one is let go first: two of them are too much
             words = words_for(4 * size + asked)
             with self._lock:
-                while self._sieves and sum(map(len, self._sieves.values())) + words > MOST_WORDS:
-                    self._sieves.pop(next(iter(self._sieves)))
+                self._make_room(words)
             sieve = Sieve(words)
         for run in runs:
             if run[1] > sieve.batches:
                 for events in read_events(connection, self._pieces, stream, run):
                     sieve.add(np.frombuffer(events, "<u8"))
         with self._lock:
+            self._make_room(len(sieve))  # another stream's may have come in between
             self._sieves[stream] = sieve
         return sieve
+
+    def _make_room(self, words: int) -> None:
+        while self._sieves and sum(map(len, self._sieves.values())) + words > MOST_WORDS:
+            self._sieves.pop(next(iter(self._sieves)))
 
     def _read(self, connection: Connection, stream: int, level: int, pieces: Places) -> EventKeys:
         """Events of all runs in these pieces."""
