@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, Final, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -48,6 +48,9 @@ def explain(error: ValidationError, cls: type[Any]) -> DefinitionError:
     return DefinitionError(f"this {cls.__name__.lower()} cannot be used:", list(dict.fromkeys(problems)))
 
 
+_KINDS: Final = ("mean", "proportion", "ratio", "quantile")  # pydantic names them as if they were keys
+
+
 def _sentence(detail: Any, cls: type[Any]) -> str:
     path = ".".join(_names(detail["loc"], cls))
     kind, given = detail["type"], detail.get("input")
@@ -67,8 +70,8 @@ def _sentence(detail: Any, cls: type[Any]) -> str:
 
 
 def _names(location: tuple[str | int, ...], cls: type[Any]) -> list[str]:
-    """A leading number is the place of a positional argument: say the field's name."""
-    parts = [str(part) for part in location]
+    """As in a file: without the kind of a metric, and the field's name for the place of a positional argument."""
+    parts = [str(part) for place, part in enumerate(location) if not place or part not in _KINDS]
     if location and isinstance(location[0], int) and is_dataclass(cls):
         parts[0] = [field.name for field in fields(cls) if not field.kw_only][location[0]]
     return parts

@@ -199,7 +199,9 @@ def _expand_preset(value: Any) -> Any:
 
 def _with_kind(value: Any) -> Any:
     if isinstance(value, Mapping) and "kind" not in value:
-        raise ValueError("a metric needs a kind: mean, proportion, ratio or quantile")
+        raise ValueError(
+            "a metric needs a kind (mean, proportion, ratio or quantile), as in {kind: proportion, column: solved}"
+        )
     return value
 
 

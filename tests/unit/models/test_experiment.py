@@ -226,3 +226,20 @@ def test_text_that_yaml_takes_for_a_list_is_answered_with_quotes() -> None:
 def test_a_file_nested_too_deep_is_refused() -> None:
     with pytest.raises(DefinitionError, match="nested too deep"):
         Experiment.from_yaml("\n" + "[" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ({"name": "solved"}, "primary_metric: a metric needs a kind .mean, .*as in {kind: proportion, column: solved}"),
+        ({"kind": "proportion"}, "primary_metric.column: is required"),
+        (
+            {"kind": "mean", "column": "cost", "gaol": "minimize"},
+            "primary_metric.gaol: unknown key; did you mean 'goal'",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_metric_is_said_in_the_words_of_the_file(metric: dict[str, str], said: str) -> None:
+    variants = [{"name": name, "traffic_percentage": 50, "is_control": name == "a"} for name in "ab"]
+    with pytest.raises(DefinitionError, match=said):
+        Experiment.from_dict({"key": "e1", "variants": variants, "primary_metric": metric})
