@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from typing import Any, Final, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -71,10 +72,15 @@ def _sentence(detail: Any, cls: type[Any]) -> str:
 
 def _names(location: tuple[str | int, ...], cls: type[Any]) -> list[str]:
     """As in a file: without the kind of a metric, and the field's name for the place of a positional argument."""
-    parts = [str(part) for place, part in enumerate(location) if not place or part not in _KINDS]
+    steps = pairwise((None, *location))
+    parts = [str(part) for before, part in steps if not (part in _KINDS and _is_metric(before))]
     if location and isinstance(location[0], int) and is_dataclass(cls):
         parts[0] = [field.name for field in fields(cls) if not field.kw_only][location[0]]
     return parts
+
+
+def _is_metric(part: str | int | None) -> bool:
+    return part == "primary_metric" or isinstance(part, int)
 
 
 def _known_keys(cls: type[Any], nested: bool) -> list[str]:

@@ -243,3 +243,8 @@ def test_what_is_wrong_with_a_metric_is_said_in_the_words_of_the_file(metric: di
     variants = [{"name": name, "traffic_percentage": 50, "is_control": name == "a"} for name in "ab"]
     with pytest.raises(DefinitionError, match=said):
         Experiment.from_dict({"key": "e1", "variants": variants, "primary_metric": metric})
+
+
+def test_a_key_that_is_called_like_a_kind_of_metric_is_named() -> None:
+    with pytest.raises(DefinitionError, match=r"means\.ratio: must be text"):
+        Summary("n", means={"ratio": 5}, variances={})
