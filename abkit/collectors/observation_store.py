@@ -41,12 +41,6 @@ class _Ready:
     keys: EventKeys
     distinct: Distinct
 
-    def without(self, refused: Sequence[tuple[int, str]]) -> Distinct:
-        """Return the events of what was not refused."""
-        if not refused:
-            return self.distinct
-        return self.keys.taken(np.delete(np.arange(len(self.keys)), [place for place, _ in refused])).distinct()
-
 
 Assign = Callable[[Connection, str, Sequence[str]], Mapping[str, str]]
 Transaction = Callable[[], AbstractContextManager[Connection]]
@@ -87,7 +81,8 @@ class ObservationStore:
             assigned, variants = self._assigned(connection, ready)
             refused = _refused(batch.columns["variant_id"], variants)
             places = np.delete(np.arange(len(batch)), [place for place, _ in refused])
-            new, disputed, runs = self._add_keys(connection, stream, number, ready.without(refused))
+            known = ready.keys.taken(places).distinct() if refused else ready.distinct
+            new, disputed, runs = self._add_keys(connection, stream, number, known)
             new, disputed = places[new], places[disputed]
             self._append(connection, stream, batch, variants, new)
             now = self._now()
